@@ -1,0 +1,39 @@
+# On a fresh Debian 12: `make run` sets everything up and runs the default experiment, `make test` passes the tests.
+PYTHON ?= python3.11
+BIN := .venv/bin
+READY := .venv/.ready
+# Small matrices: one BLAS thread is fastest, and the same number of threads everywhere keeps results the same to the bit.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: run test bench lint install golden clean
+
+run: $(READY)
+	$(BIN)/testbed run two_cells
+
+test: lint
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/bench_loop.py
+
+install: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3.11 python3.11-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv 2>/dev/null || { \
+	  echo "python's venv module is incomplete; installing Debian's python3.11-venv"; \
+	  apt-get update -qq && apt-get install -y -qq python3.11-venv && $(PYTHON) -m venv --clear .venv; } || { \
+	  echo "could not make a virtual environment: as root, apt-get install python3.11-venv, then try again"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage build dist

@@ -1,0 +1,105 @@
+"""The plain statement of the block-level constraints in CVXPY, common to the design and to the largest SINR.
+
+W_k = w_k w_k^H is the covariance of one stream with its rank left free, R the sum over the streams of a cluster.
+CVXPY takes a second to import: this module is imported only when a design is solved.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+
+from precoding.cluster import Cluster
+from precoding.network import Network
+
+__all__ = ["Streams", "power_limits", "seconds", "sinr_constraints", "solved", "streams_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Streams:
+    """The streams of one cluster as CVXPY expressions: covariances W_k and their sum R."""
+
+    cluster: Cluster
+    covariances: list[Any]
+    total: Any
+
+
+def streams_of(cluster: Cluster) -> Streams:
+    """One Hermitian matrix per stream.
+
+    The variables are R and all W_k but the last, which is what the others leave of R: most SINR constraints then hold
+    two variables instead of all, which halves the time of CoMP, and no equality is left for the solver to lose.
+    """
+    r = cluster.channels.shape[1]
+    total = cp.Variable((r, r), hermitian=True)
+    free = [cp.Variable((r, r), hermitian=True) for _ in cluster.users[1:]]
+    return Streams(cluster, [*free, total - sum(free)], total)
+
+
+def power_limits(network: Network, streams: list[Streams]) -> Any:
+    """Constraint tr R_n <= P_n for every BS n, paper (30c) and (49d)."""
+    used = []
+    for n in range(network.J):
+        of = next(s for s in streams if n in s.cluster.stations)
+        used.append(cp.sum(cp.real(cp.diag(of.total))[np.flatnonzero(of.cluster.owner == n)]))
+    return cp.hstack(used) <= network.power
+
+
+def sinr_constraints(streams: list[Streams], share: Any, noise: Any, *, robust: bool) -> list[Any]:
+    """SINR_k >= gamma_k, paper (30b) and (49c), as  h^T (W_k - s_k R) h^* >= s_k (noise + leakage).
+
+    Args:
+        streams: Of every cluster.
+        share: (J K,) s = gamma / (1 + gamma), the signal's share of everything that a user receives.
+        noise: (J K,) noise power.
+        robust: For every channel in the CSI ball, or only for the estimate.
+    """
+    constraints: list[Any] = []
+    for own in streams:
+        for W, user in zip(own.covariances, own.cluster.users, strict=True):
+            heard = noise[user]
+            for other in streams:
+                if other is not own:
+                    leakage = cp.Variable(nonneg=True)
+                    heard = heard + leakage
+                    constraints.append(_at_least(-other.total, other.cluster, user, -leakage, robust=robust))
+            form = W - share[user] * own.total
+            constraints.append(_at_least(form, own.cluster, user, share[user] * heard, robust=robust))
+    return constraints
+
+
+def _at_least(M: Any, cluster: Cluster, user: int, level: Any, *, robust: bool) -> Any:
+    """(h + e)^T M (h + e)^* >= level for all |e| <= radius, by the S-procedure: exact for one form over one ball."""
+    x, radius = cluster.channels[user].conj()[:, None], float(cluster.radii[user])
+    nominal = cp.real(x.conj().T @ M @ x)
+    if not robust or radius == 0.0:
+        return nominal >= level
+    loss = cp.Variable((1, 1), nonneg=True)
+    multiplier = loss[0, 0] / radius**2
+    return cp.bmat([[M + multiplier * np.eye(len(x)), M @ x], [x.conj().T @ M, nominal - level - loss]]) >> 0
+
+
+def solved(problem: Any, time_limit_s: float | None) -> bool:
+    """Solve with Clarabel; whether there is a point to judge, however the solver calls it.
+
+    Its status is only kept: whether a point is good enough is said by the certificate. No warm start: a Clarabel object
+    kept by CVXPY from an earlier solve fails on new data (measured, CVXPY 1.9.3).
+    """
+    options = {} if time_limit_s is None else {"time_limit": time_limit_s}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+        try:
+            problem.solve(solver=cp.CLARABEL, warm_start=False, **options)
+        except cp.SolverError:
+            return False
+    return problem.value is not None and bool(np.isfinite(problem.value))
+
+
+def seconds(problem: Any) -> float:
+    """Time that the solver reports, set-up included where it says so."""
+    stats = problem.solver_stats
+    return float(stats.solve_time or 0.0) + float(stats.setup_time or 0.0)

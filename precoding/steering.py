@@ -1,0 +1,37 @@
+"""Steering vectors of a half-wavelength uniform linear array, phase-centred.
+
+v_i = exp(j pi (i - (N - 1) / 2) sin(theta)): theta in rad from broadside, positive towards growing i. With the phase
+centre in the middle, a vector and its derivative are orthogonal, and relative phases of reflections have a meaning.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from precoding.arrays import ComplexArray, FloatArray
+
+__all__ = ["steering", "steering_derivative"]
+
+
+def steering(n: int, angle_rad: ArrayLike) -> ComplexArray:
+    """Steering vectors of an array of `n` antennas.
+
+    Args:
+        n: Number of antennas.
+        angle_rad: Angles in rad, any shape (...).
+
+    Returns:
+        Complex (..., n), each entry of modulus 1.
+    """
+    return np.exp(1j * _positions(n) * np.sin(np.asarray(angle_rad, dtype=np.float64))[..., None])
+
+
+def steering_derivative(n: int, angle_rad: ArrayLike) -> ComplexArray:
+    """Derivative of `steering` with respect to the angle, per rad, complex (..., n)."""
+    angle = np.asarray(angle_rad, dtype=np.float64)
+    return 1j * _positions(n) * np.cos(angle)[..., None] * steering(n, angle)
+
+
+def _positions(n: int) -> FloatArray:
+    return np.pi * (np.arange(n) - (n - 1) / 2)

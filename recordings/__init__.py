@@ -1,0 +1,3 @@
+from recordings.capture import Capture
+
+__all__ = ["Capture"]

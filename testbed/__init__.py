@@ -1,0 +1,1 @@
+"""The controller: scenario, bench, loop, measurement, recording, report and command line."""

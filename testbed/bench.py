@@ -1,0 +1,102 @@
+"""The bench: all radios of an experiment, opened together, started together, silenced together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers import Capabilities, Radio, RadioRequest, RadioSettings, exchange, open_radios
+from recordings import Capture
+from testbed.errors import RfPolicyError
+from testbed.frame import Frame
+from testbed.scenario import Scenario
+from testbed.world import scene
+
+__all__ = ["Bench"]
+
+LEAD_S = 0.1  # from opening to the first exchange: what a real radio needs to arm all its streams
+
+
+class Bench:
+    """Stations and users with their radios; transmits only between `__enter__` and `__exit__`, within the RF policy."""
+
+    def __init__(self, scenario: Scenario, frame: Frame, seed: int) -> None:
+        self.scenario = scenario
+        self.frame = frame
+        self._scene = scene(scenario, seed)
+        self._radios: dict[str, Radio] = {}
+        self.applied: dict[str, RadioSettings] = {}
+        self._epoch_s = 0.0
+
+    def __enter__(self) -> Bench:
+        """Open and configure every radio; if one fails, none stays open."""
+        try:
+            self._radios = open_radios(self._requests(), self._scene)
+            for name, settings in self._settings().items():
+                self.applied[name] = self._radios[name].configure(settings)
+            self._epoch_s = max(radio.time_s() for radio in self._radios.values()) + LEAD_S
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Silence and close every radio, whatever happened."""
+        self.close()
+
+    def close(self) -> None:
+        """Silence all radios first, then let them go."""
+        for radio in self._radios.values():
+            radio.silence()
+        for radio in self._radios.values():
+            radio.close()
+        self._radios = {}
+
+    @property
+    def capabilities(self) -> Mapping[str, Capabilities]:
+        """What each radio can do."""
+        return {name: radio.capabilities for name, radio in self._radios.items()}
+
+    def start_s(self, index: int) -> float:
+        """Return when a frame starts, in seconds since the first one."""
+        return index * self.scenario.frame.period_s
+
+    def exchange(self, index: int, bursts: Mapping[str, NDArray[np.complex64]]) -> dict[str, Capture]:
+        """Send one frame from all stations and receive it everywhere.
+
+        Args:
+            index: Number of the frame; it starts at its place in the experiment's time.
+            bursts: Samples by station, (n_tx, n_samples), full scale 1.
+
+        Raises:
+            RfPolicyError: A burst would exceed the policy's output; nothing was sent.
+            DriverError: A radio failed; all are silent.
+        """
+        for name, burst in bursts.items():
+            self._check_output(index, name, burst)
+        return exchange(self._radios, bursts, self.frame.n_samples, self._epoch_s + self.start_s(index))
+
+    def _check_output(self, index: int, name: str, burst: NDArray[np.complex64]) -> None:
+        peak = float(np.max(np.abs(burst), initial=0.0))
+        level_dbm = self._radios[name].capabilities.tx_full_scale_dbm + self.applied[name].tx_gain_db
+        output_dbm = level_dbm + 20 * np.log10(max(peak, 1e-30))
+        limit_dbm = self.scenario.rf.max_output_dbm
+        if not output_dbm <= limit_dbm:
+            raise RfPolicyError(
+                f"frame {index}: radio {name} would put out {output_dbm:.1f} dBm at a peak; rf.max_output_dbm is {limit_dbm:g} dBm; "
+                "lower the station's power_dbm, or raise the limit if the antenna and the licence allow it"
+            )
+
+    def _requests(self) -> list[RadioRequest]:
+        stations = [RadioRequest(s.name, s.radio, s.n_tx, s.n_rx) for s in self.scenario.stations]
+        return stations + [RadioRequest(u.name, u.radio, 0, 1) for u in self.scenario.ordered_users]
+
+    def _settings(self) -> dict[str, RadioSettings]:
+        carrier_hz, rate_hz = self.scenario.carrier_hz, self.frame.sample_rate_hz
+        stations = {s.name: RadioSettings(carrier_hz, rate_hz, s.tx_gain_db, s.rx_gain_db) for s in self.scenario.stations}
+        idle_db = min(0.0, self.scenario.rf.max_tx_gain_db)
+        users = {u.name: RadioSettings(carrier_hz, rate_hz, idle_db, u.rx_gain_db) for u in self.scenario.ordered_users}
+        return stations | users

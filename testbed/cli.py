@@ -1,0 +1,116 @@
+"""The command line. Nothing heavy is imported before a command asks for it: `testbed --help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+__all__ = ["main"]
+
+COMPLETED, FAILED, WRONG = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    0 only if the experiment completed, 1 if it failed or was interrupted, 2 for a wrong command or scenario.
+    """
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)  # a kill ends in silence and a whole recording, as Ctrl-C does
+    try:
+        return _call(options)
+    except KeyboardInterrupt:
+        return _complain("interrupted; what was recorded is whole", FAILED)
+    except Exception as error:
+        if options.debug:
+            raise
+        return _complain(_in_one_line(error), WRONG if _is_wrong_request(error) else FAILED)
+
+
+def _call(options: argparse.Namespace) -> int:
+    from testbed import commands  # noqa: PLC0415  (heavy: numpy, rich and what they pull in)
+
+    if options.command == "run":
+        return commands.run(options.scenario, options.frames, options.seed, options.output, options.overwrite, options.quiet)
+    if options.command == "replay":
+        return commands.replay(options.file, options.frames, options.tx == "check", options.quiet)
+    if options.command == "info":
+        return commands.info(options.what)
+    return commands.scenarios()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="testbed", description="Multi-cell ISAC precoders over the air: run, record, replay.")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run an experiment and record it")
+    run.add_argument("scenario", metavar="SCENARIO", help="a shipped scenario's name, or a TOML file")
+    run.add_argument("--frames", type=_positive, default=100, metavar="N", help="number of frames (100); the first only sounds")
+    run.add_argument("--seed", type=_natural, default=1, metavar="S", help="of payload and simulated physics (1)")
+    run.add_argument("--output", type=Path, metavar="FILE", help="the recording (runs/<date>_<scenario>.h5)")
+    run.add_argument("--overwrite", action="store_true", help="replace an existing output file")
+    run.add_argument("--quiet", action="store_true", help="no progress bar and no table")
+
+    replay = commands.add_parser("replay", help="run the same measurement on a recording")
+    replay.add_argument("file", type=Path, metavar="FILE", help="a recording")
+    replay.add_argument("--frames", type=_slice, default=slice(None), metavar="A:B", help="frames A to B - 1 only")
+    replay.add_argument("--tx", choices=("check", "ignore"), default="check", help="refuse (check) or allow (ignore) other samples to send")
+    replay.add_argument("--quiet", action="store_true", help="no progress bar and no table")
+
+    info = commands.add_parser("info", help="say what is in a recording or a scenario")
+    info.add_argument("what", metavar="FILE|SCENARIO", help="a recording, a shipped scenario's name, or a TOML file")
+
+    commands.add_parser("scenarios", help="list the shipped scenarios")
+    for command in (run, replay, info):
+        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return value
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value
+
+
+def _slice(text: str) -> slice:
+    first, colon, last = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form A:B, for example 10:20")
+    return slice(_natural(first) if first else None, _natural(last) if last else None)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _is_wrong_request(error: Exception) -> bool:
+    """Whether nothing was tried because the command or the scenario is wrong."""
+    from testbed.errors import RequestError, ScenarioError  # noqa: PLC0415
+
+    return isinstance(error, ScenarioError | RequestError)
+
+
+def _in_one_line(error: Exception) -> str:
+    """Say what happened in one line; errors that are not ours are named, for they are faults of the program."""
+    from testbed.commands import OUR_ERRORS  # noqa: PLC0415
+
+    text = " ".join(str(error).split())
+    return text if isinstance(error, OUR_ERRORS) else f"unexpected {type(error).__name__}: {text} (--debug shows where)"
+
+
+def _complain(text: str, status: int) -> int:
+    sys.stderr.write(f"testbed: {text}\n")
+    return status

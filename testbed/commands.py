@@ -1,0 +1,111 @@
+"""What the commands do; the rim of the program, where clocks, screens and default file names live."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from calibration import CalibrationError
+from drivers import DriverError
+from precoding import PrecodingError
+from recordings import Recording, RecordingError
+from testbed import experiment
+from testbed.description import describe_recording, describe_scenario
+from testbed.errors import ReplayError, TestbedError
+from testbed.loop import FrameDone
+from testbed.report import print_summary
+from testbed.scenario import Scenario, shipped
+
+__all__ = ["OUR_ERRORS", "info", "replay", "run", "scenarios"]
+
+OUR_ERRORS = (TestbedError, DriverError, PrecodingError, RecordingError, CalibrationError)
+PACKAGES = ("testbed", "precoding", "drivers", "calibration", "recordings")
+
+
+def run(name: str, frames: int, seed: int, output: Path | None, overwrite: bool, quiet: bool) -> int:
+    """Run a scenario into a recording and print its result."""
+    scenario = Scenario.load(name)
+    output = output or Path("runs") / f"{datetime.now().astimezone():%Y-%m-%d_%H%M%S}_{scenario.name}.h5"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    console = _console(quiet)
+    console.print(f"{scenario.title}\nrecording to {output}", highlight=False)
+    with _progress(console, frames) as advance:
+        summary = experiment.run(
+            scenario, frames=frames, seed=seed, output=output, overwrite=overwrite, listeners=[advance]
+        )  # fmt: skip
+    print_summary(console, scenario, summary)
+    console.print(f"\nrecorded in {output}\nreplay with  testbed replay {output}", highlight=False)
+    return 0
+
+
+def replay(file: Path, frames: slice, check_sent: bool, quiet: bool) -> int:
+    """Replay a recording, print its result and whether it is the recorded one."""
+    console = _console(quiet)
+    with Recording.open(file) as recording:
+        count = len(range(recording.n_frames)[frames])
+        if recording.status != "complete":
+            console.print(f"this recording is not complete: {recording.status}; {recording.n_frames} frames are whole", style="bold yellow")
+    with _progress(console, count) as advance:
+        replayed = experiment.replay(file, frames=frames, check_sent=check_sent, listeners=[advance])
+    print_summary(console, replayed.scenario, replayed.summary)
+    last = replayed.first + count - 1
+    if not check_sent:
+        console.print("! the samples to send were not compared with those recorded (--tx ignore)", style="bold yellow")
+    if check_sent and replayed.differences:
+        raise ReplayError(
+            f"{file}: {len(replayed.differences)} results differ from the recorded ones, first {replayed.differences[0]}; "
+            "the software or the processor is not the one that recorded: compare `testbed info`"
+        )
+    equal = f"differ from the recorded ones in {len(replayed.differences)} places" if replayed.differences else "equal the recorded ones to the bit"
+    console.print(f"\nthe results of frames {replayed.first} to {last} {equal}", highlight=False)
+    return 0
+
+
+def info(what: str) -> int:
+    """Say what is in a recording or a scenario, and where each package came from."""
+    console = _console(quiet=False)
+    if what not in shipped() and Path(what).suffix != ".toml" and Path(what).exists():
+        with Recording.open(Path(what)) as recording:
+            lines = describe_recording(what, recording)
+    else:
+        lines = describe_scenario(Scenario.load(what))
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print("\npackages")
+    for name in PACKAGES:
+        console.print(f"  {name:<12} {Path(str(importlib.import_module(name).__file__)).parent}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def scenarios() -> int:
+    """List the shipped scenarios."""
+    console = _console(quiet=False)
+    for name, title in shipped().items():
+        console.print(f"{name:<18} {title}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _console(quiet: bool) -> Console:
+    """Return a console wide enough for the tables also where there is no terminal."""
+    console = Console(quiet=quiet)
+    return console if console.is_terminal else Console(quiet=quiet, width=140)
+
+
+@contextmanager
+def _progress(console: Console, frames: int) -> Iterator[Callable[[FrameDone], None]]:
+    """Show a bar while frames go by; yields the listener that moves it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=console.quiet) as bar:
+        task = bar.add_task("frames", total=frames)
+
+        def advance(done: FrameDone) -> None:
+            word = "designed" if done.decision.fresh else "frames  "
+            bar.update(task, advance=1, description=word)
+
+        yield advance

@@ -1,0 +1,79 @@
+"""Who decides the precoder: the solver, when what it designed for has moved; or a recording, on replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precoding import Network, design
+from testbed.knowledge import Knowledge
+from testbed.precoder import Precoder
+from testbed.scenario import Scenario
+
+__all__ = ["Decision", "Designer", "LiveDesigner", "RecordedDesigner"]
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The precoder for a frame (None: only sound), and whether it was made for this very frame."""
+
+    precoder: Precoder | None
+    fresh: bool
+
+
+class Designer(Protocol):
+    """Decides the precoder of a frame from what is known before it."""
+
+    def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
+        """Return the decision for frame index; knowledge is None before the first frame."""
+        ...
+
+
+class LiveDesigner:
+    """Designs once, and again when the tracked angles or the channels have left what the design was made for."""
+
+    def __init__(self, scenario: Scenario, power: Vector) -> None:
+        self.scenario = scenario
+        self.power = power
+        self._network: Network | None = None
+        self._precoder: Precoder | None = None
+
+    def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
+        """See `Designer.decide`.
+
+        Raises:
+            PrecodingError: The request is infeasible, or the answer's certificate does not hold.
+        """
+        if knowledge is None:
+            return Decision(None, fresh=False)
+        network = knowledge.network(self.power, self.scenario.stations[0].n_rx, self.scenario.frame.payload_symbols)
+        if self._network is not None and not self._moved(self._network, network):
+            return Decision(self._precoder, fresh=False)
+        scheme = self.scenario.scheme
+        answer = design(network, scheme.name, min_sinr_db=scheme.min_sinr_db, robustness=scheme.robustness)
+        self._network, self._precoder = network, Precoder.of(answer)
+        return Decision(self._precoder, fresh=True)
+
+    def _moved(self, old: Network, new: Network) -> bool:
+        """Whether an angle or a channel moved beyond the scenario's thresholds."""
+        scheme = self.scenario.scheme
+        turned = np.max(np.abs(new.arrival_angles - old.arrival_angles))
+        drift = np.linalg.norm(new.channels - old.channels, axis=-1)
+        return bool(turned > np.radians(scheme.redesign_angle_deg) or np.any(drift > scheme.redesign_csi_radii * old.csi_radius))
+
+
+class RecordedDesigner:
+    """Hands out the precoders of a recording: a design is a decision, and a replay keeps the decisions that were made."""
+
+    def __init__(self, precoder_at: Callable[[int], Decision]) -> None:
+        self._precoder_at = precoder_at
+
+    def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
+        """See `Designer.decide`."""
+        return self._precoder_at(index)

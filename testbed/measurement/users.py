@@ -1,0 +1,78 @@
+"""One frame at the users: timing, carrier offset, channel state and SINR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.frame import Frame
+from testbed.measurement.front_end import without_dc
+from testbed.measurement.sinr import SinrEstimate, estimate_sinr
+from testbed.measurement.sounding import ChannelState, PreambleFit, estimate_channels
+from testbed.measurement.synchronisation import Synchronisation, synchronise
+
+__all__ = ["UserObserver", "UserReport"]
+
+Complex = NDArray[np.complex128]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class UserReport:
+    """What one frame showed at all users, in the order (cell, user)."""
+
+    timing: Synchronisation
+    state: ChannelState
+    sinr: SinrEstimate | None
+
+
+class UserObserver:
+    """Measures frames of one layout at the users; holds what is computed once from the layout.
+
+    Args:
+        frame: The frame's layout.
+        power: Each station's power, (J,), watt.
+        confidence: Of the radius of the CSI ball.
+    """
+
+    def __init__(self, frame: Frame, power: Vector, confidence: float) -> None:
+        self.frame = frame
+        self.power = power
+        self.confidence = confidence
+        self._preamble = PreambleFit(frame, power)
+
+    def observe(self, samples: Complex, symbols: Complex | None) -> UserReport:
+        """Measure one frame at all users.
+
+        Args:
+            samples: Samples at the users' antennas, (J K, n_samples), root-watt.
+            symbols: What the users were sent, (J K, payload_symbols), or None if the frame only sounded.
+        """
+        frame = self.frame
+        cells = np.arange(frame.n_stations).repeat(len(samples) // frame.n_stations)
+        samples = without_dc(frame, samples)
+        timing = self._refined(samples, synchronise(frame, samples, cells))
+        received = self._straightened(samples, timing)
+        state = estimate_channels(frame, received[:, frame.sounding], self.power, self.confidence)
+        sinr = None if symbols is None else estimate_sinr(received[:, frame.payload], symbols)
+        return UserReport(timing, state, sinr)
+
+    def _refined(self, samples: Complex, timing: Synchronisation) -> Synchronisation:
+        """Improve timing and carrier offset by the whole preamble; a second round changes nothing within their errors."""
+        omega, delay = self._preamble.residuals(self._straightened(samples, timing))
+        limit = self.frame.options.samples_per_symbol / 2  # a larger step is no refinement but a lost signal
+        return Synchronisation(
+            timing.delay_samples + np.clip(delay, -limit, limit),
+            timing.offset_hz + omega / (2 * np.pi) * self.frame.options.symbol_rate_hz,
+            timing.quality,
+        )
+
+    def _straightened(self, samples: Complex, timing: Synchronisation) -> Complex:
+        """Return the symbols with timing and carrier offset removed; the phase is kept at the middle of the sounding."""
+        frame = self.frame
+        centre = (frame.sounding.start + frame.sounding.stop - 1) / 2 * frame.options.samples_per_symbol + timing.delay_samples
+        elapsed = np.arange(frame.n_samples) - centre[:, None]
+        turned = samples * np.exp(-2j * np.pi * timing.offset_hz[:, None] / frame.sample_rate_hz * elapsed)
+        return frame.pulse.detect(turned, timing.delay_samples)

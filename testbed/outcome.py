@@ -1,0 +1,98 @@
+"""What one frame showed. Plain arrays, so that a file and a screen take them as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ESTIMATORS", "Outcome", "Sounding"]
+
+Complex = NDArray[np.complex128]
+Vector = NDArray[np.float64]
+
+ESTIMATORS = ("structured-ml", "capon", "joint-ml")  # a file stores the index
+
+
+@dataclass(frozen=True)
+class Sounding:
+    """What the sounding part of a frame showed: all that the next design needs.
+
+    Attributes:
+        channels: Least-squares channels, complex (J, J, K, n_tx), [n, m, k] from station n to user k of cell m.
+        error_variance: Variance of one entry's error, (J, J, K).
+        csi_radius: Radius of the ball that holds the true channel, (J, J, K).
+        user_noise: Noise power per symbol, watt, (J, K).
+        departure_angles_rad: (J, J), [m, n] from station n towards the target of station m.
+        reflections: Complex gains by way of the targets, (J, J), [m, n].
+        radar_noise: Noise power per symbol and antenna, watt, (J,).
+    """
+
+    channels: Complex
+    error_variance: Vector
+    csi_radius: Vector
+    user_noise: Vector
+    departure_angles_rad: Vector
+    reflections: Complex
+    radar_noise: Vector
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one frame showed; everything about the payload is NaN in a frame that only sounded.
+
+    Attributes:
+        sounding: The sounding part.
+        user_delay_s: Arrival of the frame at each user, after its nominal start, (J, K).
+        user_offset_hz: Carrier offset of each user, (J, K).
+        sync_quality: Share of the received sync energy that the sequence explains, (J, K).
+        echo_delay_s: Delay of each station's echo, (J,).
+        angle_rad: Estimated angle of each station's target, (J,).
+        estimator: Index into ESTIMATORS of what estimated it, (J,).
+        p_value: Of the test that chose the estimator (1 where there is no choice), (J,).
+        rcrb_rad: Root of the bound that the estimate is judged by, for the symbols really sent, (J,): Slepian-Bangs for
+            structured ML, Prop. 1 with the estimated covariance for Capon, Prop. 2 for joint ML.
+        design_rcrb_rad: Root of the paper's design metric, Prop. 1 or Prop. 2, (J,).
+        array_output_snr: Energy of the echo over noise after the receive array and the whole payload, linear, (J,).
+        promised_sinr: Worst case within the CSI ball that the precoder's certificate states, linear, (J, K).
+        predicted_sinr: What the last sounding lets expect of this precoder, linear, (J, K).
+        sinr: Measured, unbiased, linear, (J, K).
+        sinr_low: Lower end of its 95 % interval, (J, K).
+        sinr_high: Upper end, (J, K).
+        clipped: Whether any capture of the frame was flagged as clipped.
+        designed: Whether the precoder was new in this frame.
+    """
+
+    sounding: Sounding
+    user_delay_s: Vector
+    user_offset_hz: Vector
+    sync_quality: Vector
+    echo_delay_s: Vector
+    angle_rad: Vector
+    estimator: NDArray[np.int64]
+    p_value: Vector
+    rcrb_rad: Vector
+    design_rcrb_rad: Vector
+    array_output_snr: Vector
+    promised_sinr: Vector
+    predicted_sinr: Vector
+    sinr: Vector
+    sinr_low: Vector
+    sinr_high: Vector
+    clipped: bool
+    designed: bool
+
+    def as_results(self) -> Mapping[str, NDArray[np.generic]]:
+        """Return every number by name, the sounding's too, for a recording."""
+        own = {item.name: np.asarray(getattr(self, item.name)) for item in fields(self) if item.name != "sounding"}
+        return own | {item.name: np.asarray(getattr(self.sounding, item.name)) for item in fields(self.sounding)}
+
+    @classmethod
+    def from_results(cls, results: Mapping[str, NDArray[np.generic]]) -> Outcome:
+        """Return the outcome that `as_results` was taken from."""
+        sounding = Sounding(**{item.name: np.asarray(results[item.name]) for item in fields(Sounding)})
+        own = {item.name: np.asarray(results[item.name]) for item in fields(cls) if item.name != "sounding"}
+        flags = {name: bool(own.pop(name)) for name in ("clipped", "designed")}
+        return cls(sounding=sounding, **own, **flags)

@@ -1,0 +1,150 @@
+"""An experiment in a few numbers, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtri, stdtrit
+
+from testbed.outcome import ESTIMATORS, Outcome
+from testbed.scenario import Scenario, true_arrival_angles
+
+__all__ = ["StationSummary", "Summary", "UserSummary", "ratio_interval", "summarise"]
+
+Vector = NDArray[np.float64]
+
+MEANINGFUL_SNR_DB = 15.0  # array-output SNR below which the Cramer-Rao bound says nothing about errors
+
+
+@dataclass(frozen=True)
+class StationSummary:
+    """One station's sensing, over all frames with a payload.
+
+    Attributes:
+        name: The station.
+        target: Its target.
+        true_rad: Mean true angle.
+        estimated_rad: Mean estimated angle.
+        rmse_rad: Root mean square error.
+        rcrb_rad: Root mean square of the bounds that the estimates are judged by.
+        ratio: Root mean square of error over bound, frame by frame.
+        ratio_low: Lower end of its 95 % interval (chi-square).
+        ratio_high: Upper end.
+        design_rcrb_rad: Root mean square of the paper's design metric.
+        array_output_snr_db: Mean over frames.
+        estimators: How many frames each estimator was used in, by name.
+    """
+
+    name: str
+    target: str
+    true_rad: float
+    estimated_rad: float
+    rmse_rad: float
+    rcrb_rad: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    design_rcrb_rad: float
+    array_output_snr_db: float
+    estimators: dict[str, int]
+
+
+@dataclass(frozen=True)
+class UserSummary:
+    """One user's SINR in dB, means over all frames with a payload; the interval is of the measured mean (95 %, Student)."""
+
+    name: str
+    station: str
+    promised_db: float
+    predicted_db: float
+    measured_db: float
+    low_db: float
+    high_db: float
+    kept_share: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An experiment's result."""
+
+    frames: int
+    payload_frames: int
+    designs: int
+    clipped_frames: int
+    stations: tuple[StationSummary, ...]
+    users: tuple[UserSummary, ...]
+
+
+def summarise(scenario: Scenario, starts_s: Sequence[float], outcomes: Sequence[Outcome]) -> Summary:
+    """Summarise outcomes; errors are against the scenario's geometry, the truth on any bench.
+
+    Args:
+        scenario: The experiment.
+        starts_s: When each frame began, seconds since the first.
+        outcomes: What each frame showed.
+    """
+    rows = [(start, outcome) for start, outcome in zip(starts_s, outcomes, strict=True) if np.isfinite(outcome.sinr).all()]
+    stations = tuple(_station(scenario, m, rows) for m in range(len(scenario.stations))) if rows else ()
+    users = tuple(_user(scenario, m, k, rows) for m in range(len(scenario.stations)) for k in range(scenario.users_per_cell)) if rows else ()
+    designs = sum(outcome.designed for outcome in outcomes)
+    clipped = sum(outcome.clipped for outcome in outcomes)
+    return Summary(len(outcomes), len(rows), designs, clipped, stations, users)
+
+
+def ratio_interval(ratio: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a root-mean-square ratio of count independent Gaussian errors to their standard deviations."""
+    tail = (1 - confidence) / 2
+    return ratio * float(np.sqrt(count / chdtri(count, tail))), ratio * float(np.sqrt(count / chdtri(count, 1 - tail)))
+
+
+def _station(scenario: Scenario, m: int, rows: list[tuple[float, Outcome]]) -> StationSummary:
+    middle_s = 0.5 * scenario.frame_duration_s
+    true = np.array([true_arrival_angles(scenario, start + middle_s)[m] for start, _ in rows])
+    estimated = np.array([outcome.angle_rad[m] for _, outcome in rows])
+    bound = np.array([outcome.rcrb_rad[m] for _, outcome in rows])
+    ratio = _rms((estimated - true) / bound)
+    low, high = ratio_interval(ratio, len(rows))
+    used = [ESTIMATORS[outcome.estimator[m]] for _, outcome in rows]
+    return StationSummary(
+        name=scenario.stations[m].name,
+        target=scenario.ordered_targets[m].name,
+        true_rad=float(true.mean()),
+        estimated_rad=float(estimated.mean()),
+        rmse_rad=_rms(estimated - true),
+        rcrb_rad=_rms(bound),
+        ratio=ratio,
+        ratio_low=low,
+        ratio_high=high,
+        design_rcrb_rad=_rms(np.array([outcome.design_rcrb_rad[m] for _, outcome in rows])),
+        array_output_snr_db=_db(float(np.mean([outcome.array_output_snr[m] for _, outcome in rows]))),
+        estimators={name: used.count(name) for name in ESTIMATORS if name in used},
+    )
+
+
+def _user(scenario: Scenario, m: int, k: int, rows: list[tuple[float, Outcome]]) -> UserSummary:
+    measured = np.array([outcome.sinr[m, k] for _, outcome in rows])
+    promised = np.array([outcome.promised_sinr[m, k] for _, outcome in rows])
+    spread = float(np.std(measured, ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else float("nan")
+    half = spread * float(stdtrit(max(len(rows) - 1, 1), 0.975))
+    user = scenario.ordered_users[m * scenario.users_per_cell + k]
+    return UserSummary(
+        name=user.name,
+        station=user.station,
+        promised_db=_db(float(promised.min())),
+        predicted_db=_db(float(np.mean([outcome.predicted_sinr[m, k] for _, outcome in rows]))),
+        measured_db=_db(float(measured.mean())),
+        low_db=_db(float(measured.mean()) - half),
+        high_db=_db(float(measured.mean()) + half),
+        kept_share=float(np.mean([outcome.sinr_high[m, k] >= outcome.promised_sinr[m, k] for _, outcome in rows])),
+    )
+
+
+def _rms(values: Vector) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _db(ratio: float) -> float:
+    return float(10 * np.log10(max(ratio, 1e-30)))

@@ -1,0 +1,98 @@
+"""Root-raised-cosine pulses: symbols to samples and back, exact on a circle as long as the frame.
+
+The whole frame is one stream of symbols at one symbol rate; its spectrum is shaped in the frequency domain, so the pulse is
+not truncated. Guards of silence at both ends of the frame make the circle harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+__all__ = ["Pulse"]
+
+Complex = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """A unit-gain root-raised-cosine modulator and its matched filter for frames of one length.
+
+    Symbols of mean power p give samples of mean power p; white noise of power s per sample gives noise of power
+    s / samples_per_symbol per symbol.
+
+    Attributes:
+        n_symbols: Symbols in a frame.
+        samples_per_symbol: Oversampling, at least 2.
+        roll_off: Excess bandwidth over the symbol rate, 0 to 1.
+        spectrum: The pulse's spectrum where it is not zero.
+        occupied: The frame's frequency bins where that is; the others are never touched.
+    """
+
+    n_symbols: int
+    samples_per_symbol: int
+    roll_off: float
+    spectrum: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    occupied: NDArray[np.intp] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compute the pulse's spectrum on the frame's frequencies (Proakis, Digital Communications, eq. 9.2-27)."""
+        frequency = np.abs(scipy.fft.fftfreq(self.n_samples, 1 / self.samples_per_symbol))  # in symbol rates
+        ramp = np.clip((frequency - (1 - self.roll_off) / 2) / self.roll_off, 0, 1)
+        raised_cosine = (1 + np.cos(np.pi * ramp)) / 2
+        spectrum = self.samples_per_symbol * np.sqrt(raised_cosine)
+        occupied = np.flatnonzero(spectrum)
+        object.__setattr__(self, "spectrum", spectrum[occupied])
+        object.__setattr__(self, "occupied", occupied)
+
+    @property
+    def n_samples(self) -> int:
+        """Samples in a frame."""
+        return self.n_symbols * self.samples_per_symbol
+
+    def shape(self, symbols: Complex) -> Complex:
+        """Turn symbols (..., n_symbols) into samples (..., n_samples)."""
+        return self._samples(scipy.fft.fft(symbols)[..., self.occupied % self.n_symbols] * self.spectrum)
+
+    def matched(self, samples: Complex) -> Complex:
+        """Filter samples (..., n_samples) with the matched pulse; still at the sample rate, symbols at unit gain."""
+        return self._samples(scipy.fft.fft(samples)[..., self.occupied] * self.spectrum) / self.samples_per_symbol
+
+    def detect(self, samples: Complex, delay_samples: float | NDArray[np.float64] = 0.0) -> Complex:
+        """Return the symbols (..., n_symbols) in samples (..., n_samples) that arrive delay_samples late.
+
+        `detect(shape(symbols)) == symbols`; a delay per channel may be given, shape (...).
+        """
+        advance = np.exp(2j * np.pi * np.multiply.outer(np.asarray(delay_samples), self._frequency))
+        return self._symbols(scipy.fft.fft(samples)[..., self.occupied] * (self.spectrum * advance))
+
+    def slope(self, symbols: Complex) -> Complex:
+        """Return d/dt of the matched-filtered stream at the symbol instants, per sample, (..., n_symbols).
+
+        Symbols detected a small delay_samples too early are symbols - delay_samples * slope(symbols).
+        """
+        spectrum = scipy.fft.fft(symbols)[..., self.occupied % self.n_symbols]
+        return self._symbols(spectrum * (self.spectrum**2 * 2j * np.pi * self._frequency))
+
+    @property
+    def _frequency(self) -> NDArray[np.float64]:
+        """Occupied frequencies in cycles per sample."""
+        return np.asarray(scipy.fft.fftfreq(self.n_samples)[self.occupied])
+
+    def _samples(self, occupied: Complex) -> Complex:
+        """Return samples from the occupied part of their spectrum."""
+        spectrum = np.zeros((*occupied.shape[:-1], self.n_samples), dtype=complex)
+        spectrum[..., self.occupied] = occupied
+        return scipy.fft.ifft(spectrum, overwrite_x=True)
+
+    def _symbols(self, occupied: Complex) -> Complex:
+        """Sample a spectrum once a symbol: bins a symbol rate apart fold onto each other (two at most, roll-off is below 1)."""
+        inner = self.occupied % self.n_symbols
+        upper = self.occupied < self.n_samples // 2
+        folded = np.zeros((*occupied.shape[:-1], self.n_symbols), dtype=complex)
+        for half in (upper, ~upper):  # within a half of the spectrum no two occupied bins fold onto each other
+            folded[..., inner[half]] += occupied[..., half]
+        return scipy.fft.ifft(folded, overwrite_x=True) / self.samples_per_symbol**2
