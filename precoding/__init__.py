@@ -1,1 +1,51 @@
-"""x"""
+"""Precoders for multi-cell ISAC: arrays in, arrays out, and a certificate for every answer.
+
+    network = Network(channels, arrival_angles, departure_angles, reflections, n_rx, power, ...)
+    answer = design(network, "blp-comp", min_sinr_db=10.0)
+    X = answer.waveform(symbols)
+    answer.certificate.rcrb_rad
+
+No files, clocks, logs or random numbers. Conventions: the user receives h^T x; arrays are half-wavelength and
+phase-centred; angles in rad from broadside.
+"""
+
+from __future__ import annotations
+
+from precoding.bounds import array_output_snr, crb_cbf, crb_comp, crb_slepian_bangs, interference_power
+from precoding.certificate import Certificate, certify
+from precoding.designing import ROBUSTNESS, SCHEMES, design
+from precoding.errors import ArgumentError, InaccurateError, InfeasibleError, PrecodingError
+from precoding.fisher import echo_covariance, echo_jacobian, effective_information, fisher_information
+from precoding.network import Network
+from precoding.result import Design
+from precoding.sinr import expected_sinr, sinr
+from precoding.steering import steering, steering_derivative
+from precoding.worst_case import worst_case_sinr
+
+__all__ = [
+    "ROBUSTNESS",
+    "SCHEMES",
+    "ArgumentError",
+    "Certificate",
+    "Design",
+    "InaccurateError",
+    "InfeasibleError",
+    "Network",
+    "PrecodingError",
+    "array_output_snr",
+    "certify",
+    "crb_cbf",
+    "crb_comp",
+    "crb_slepian_bangs",
+    "design",
+    "echo_covariance",
+    "echo_jacobian",
+    "effective_information",
+    "expected_sinr",
+    "fisher_information",
+    "interference_power",
+    "sinr",
+    "steering",
+    "steering_derivative",
+    "worst_case_sinr",
+]

@@ -21,6 +21,7 @@ def complex_array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Comple
 
     Raises:
         ArgumentError: The shape differs or a value is not finite.
+
     """
     return _finite(name, np.array(value, dtype=np.complex128), shape)
 
@@ -32,6 +33,7 @@ def float_array(
 
     Raises:
         ArgumentError: The shape differs, or a value is not finite or not above the limit (or equal to it, if allowed).
+
     """
     given = np.array(value, dtype=np.float64)
     array = _finite(name, np.full(shape, given) if given.ndim == 0 else given, shape)
@@ -45,6 +47,7 @@ def whole_number(name: str, value: int, *, least: int) -> int:
 
     Raises:
         ArgumentError: It is not whole or too small.
+
     """
     if value != int(value) or value < least:
         raise ArgumentError(f"{name}: {value!r}, must be a whole number of at least {least}")

@@ -10,6 +10,8 @@ from precoding.steering import steering, steering_derivative
 
 __all__ = ["array_output_snr", "crb_cbf", "crb_comp", "crb_slepian_bangs", "interference_power"]
 
+_DARK = 1e-12
+
 
 def crb_cbf(angle_rad: float, reflection: complex, gram: ComplexArray, covariance: ComplexArray) -> float:
     """Bound of monostatic sensing with the information in the mean only; paper Prop. 1.
@@ -25,9 +27,11 @@ def crb_cbf(angle_rad: float, reflection: complex, gram: ComplexArray, covarianc
 
     Returns:
         Variance in rad^2; infinite if the angle cannot be estimated.
+
     """
-    jacobian = echo_jacobian(np.array([angle_rad]), np.array([reflection]), 0, len(gram), len(covariance))
-    return _variance(fisher_information(jacobian, gram, covariance))
+    path = np.array([angle_rad]), np.array([reflection])
+    jacobian = echo_jacobian(*path, 0, len(gram), len(covariance))
+    return _variance(fisher_information(jacobian, gram, covariance), *path, gram)
 
 
 def crb_comp(
@@ -52,10 +56,12 @@ def crb_comp(
 
     Returns:
         Variance in rad^2; infinite if the angle cannot be estimated.
+
     """
     n_tx = len(gram) // len(reflections)
     jacobian = echo_jacobian(departure_angles_rad, reflections, station, n_tx, n_rx)
-    return _variance(fisher_information(jacobian, gram, radar_noise * np.eye(n_rx, dtype=np.complex128)))
+    fim = fisher_information(jacobian, gram, radar_noise * np.eye(n_rx, dtype=np.complex128))
+    return _variance(fim, departure_angles_rad, reflections, gram)
 
 
 def crb_slepian_bangs(
@@ -69,7 +75,7 @@ def crb_slepian_bangs(
 ) -> float:
     """Bound of monostatic sensing with mean and covariance (Slepian-Bangs): what CBF data are judged by.
 
-    Foreign signals are unknown and Gaussian, reflected by the same target: C = q a a^H + sigma^2 I depends on the angle.
+    Foreign signals are unknown, Gaussian and reflected by the same target: C = q a a^H + sigma^2 I holds the angle too.
     F_ij = 2 Re tr(D_i^H C^-1 D_j X X^H) + L tr(C^-1 dC_i C^-1 dC_j). Unknown: the angle, the amplitude, q and sigma^2.
 
     Args:
@@ -83,9 +89,11 @@ def crb_slepian_bangs(
 
     Returns:
         Variance in rad^2; infinite if the angle cannot be estimated.
+
     """
     C = echo_covariance(angle_rad, interference_power, radar_noise, n_rx)
-    jacobian = echo_jacobian(np.array([angle_rad]), np.array([reflection]), 0, len(gram), n_rx)
+    path = np.array([angle_rad]), np.array([reflection])
+    jacobian = echo_jacobian(*path, 0, len(gram), n_rx)
     a, da = steering(n_rx, angle_rad), steering_derivative(n_rx, angle_rad)
     turn = interference_power * np.outer(da, a.conj())
     dC = np.stack([turn + turn.conj().T, np.outer(a, a.conj()), np.eye(n_rx)])
@@ -94,7 +102,7 @@ def crb_slepian_bangs(
     fim[:3, :3] = fisher_information(jacobian, gram, C)
     rows = np.array([0, 3, 4])
     fim[np.ix_(rows, rows)] += block_length * np.einsum("iab,jba->ij", relative, relative).real
-    return _variance(fim)
+    return _variance(fim, *path, gram)
 
 
 def interference_power(departure_angles_rad: FloatArray, reflections: ComplexArray, covariances: ComplexArray) -> float:
@@ -107,6 +115,7 @@ def interference_power(departure_angles_rad: FloatArray, reflections: ComplexArr
 
     Returns:
         sum_n |alpha_n|^2 v_n^T R_n v_n^*.
+
     """
     v = steering(covariances.shape[-1], departure_angles_rad)
     beams = np.einsum("pi,pij,pj->p", v, covariances, v.conj()).real
@@ -129,12 +138,22 @@ def array_output_snr(
 
     Returns:
         A linear power ratio.
+
     """
+    return n_rx * _echo_power(departure_angles_rad, reflections, gram) / radar_noise
+
+
+def _echo_power(departure_angles_rad: FloatArray, reflections: ComplexArray, gram: ComplexArray) -> float:
     n_tx = len(gram) // len(reflections)
     echo = (reflections[:, None] * steering(n_tx, departure_angles_rad)).ravel()
-    return float(n_rx * (echo @ gram @ echo.conj()).real / radar_noise)
+    return float((echo @ gram @ echo.conj()).real)
 
 
-def _variance(fim: FloatArray) -> float:
+def _variance(
+    fim: FloatArray, departure_angles_rad: FloatArray, reflections: ComplexArray, gram: ComplexArray
+) -> float:
+    """Infinite if the target is in a null to rounding: the information there is a difference of rounding errors."""
+    brightest = float(np.sum(np.abs(reflections) ** 2)) * float(np.trace(gram).real) * len(gram)
     information = effective_information(fim)
-    return 1.0 / information if information > 0.0 else float("inf")
+    lit = _echo_power(departure_angles_rad, reflections, gram) > _DARK * brightest
+    return 1.0 / information if information > 0.0 and lit else float("inf")

@@ -35,6 +35,7 @@ class Certificate:
         antenna_power: (J, n_tx) of each antenna.
         rank_loss: Largest part of a stream's relaxed covariance outside its strongest direction.
         array_output_snr_db: (J,) of the echo after receive beamforming; below 15 dB a CRB says nothing about errors.
+
     """
 
     rcrb_rad: FloatArray
@@ -64,6 +65,7 @@ class Certificate:
 
         Args:
             tolerance: For the SINR in dB, and for the relative gap between RCRB and bound.
+
         """
         return self.is_feasible(tolerance) and abs(self.gap) <= tolerance
 
@@ -87,6 +89,7 @@ def certify(
 
     Returns:
         The certificate, whether it holds or not.
+
     """
     antenna_power = np.sum(np.abs(weights) ** 2, axis=2)
     rcrb, output_snr = _sensing(network, weights)
@@ -94,7 +97,7 @@ def certify(
     return Certificate(
         rcrb_rad=rcrb,
         bound_rcrb_rad=float(bound),
-        gap=float(rcrb.max() / bound - 1.0) if np.isfinite(bound) else 0.0,
+        gap=float(rcrb.max() / bound - 1.0) if np.isfinite(bound) else np.inf,
         worst_sinr_db=_db(worst_case_sinr(network, weights)),
         sinr_db=_db(sinr(network.channels, weights, network.user_noise)),
         min_sinr_db=min_sinr_db,
@@ -107,14 +110,16 @@ def certify(
 
 
 def foreign_reflections(network: Network, weights: ComplexArray) -> FloatArray:
-    """Power per snapshot and antenna that reaches each BS from foreign signals by way of its target, (J,); 0 in CoMP."""
+    """Power per snapshot and antenna that each BS hears of foreign signals by way of its target, (J,); 0 in CoMP."""
     if cooperates(weights, network.K):
         return np.zeros(network.J)
     R = weights @ weights.conj().transpose(0, 2, 1)
     powers = []
     for m in range(network.J):
         foreign = np.arange(network.J) != m
-        powers.append(interference_power(network.departure_angles[m][foreign], network.reflections[m][foreign], R[foreign]))
+        powers.append(
+            interference_power(network.departure_angles[m][foreign], network.reflections[m][foreign], R[foreign])
+        )
     return np.array(powers)
 
 

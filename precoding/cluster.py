@@ -1,4 +1,4 @@
-"""Clusters of cooperating base stations, in the smallest dimension that holds the optimum.
+"""Clusters of cooperating base stations, in coordinates that suit an interior-point solver.
 
 CBF is J clusters of one BS each, CoMP one cluster of J: one statement serves both, and they agree for J = 1.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from precoding.arrays import ComplexArray, FloatArray
 from precoding.fisher import echo_jacobian
@@ -17,79 +16,97 @@ from precoding.steering import steering, steering_derivative
 
 __all__ = ["Cluster", "clusters"]
 
+# Directions that the users hear at less than this part of the loudest one are not amplified any further.
+_FLOOR = 1e-2
+
 
 @dataclass(frozen=True, eq=False)
 class Cluster:
     """Base stations that send the same streams, one to each of their users.
 
+    All arrays are in reduced coordinates: antenna weights are basis @ reduced weights.
+
     Attributes:
         stations: Indices of its BSs.
         users: Indices m K + k of the users it serves, one stream each.
-        channels: Complex (J K, r): from the cluster to every user of the network, in the reduced coordinates.
+        basis: Complex (n_stations n_tx, r).
+        channels: Complex (J K, r): h^T basis, to every user of the network.
         radii: (J K,) radius of the CSI ball of each of these channels.
-        basis: Complex (n_stations n_tx, r), block-diagonal with orthonormal columns: x = basis @ reduced x.
-        owner: (r,) the BS that each reduced coordinate belongs to.
+        power_forms: Complex (n_stations, r, r): tr(form @ R) is the power of each BS.
         jacobians: One complex (p, n_rx, r) for each of its BSs: derivatives of the mean echo.
+
     """
 
     stations: tuple[int, ...]
     users: tuple[int, ...]
+    basis: ComplexArray
     channels: ComplexArray
     radii: FloatArray
-    basis: ComplexArray
-    owner: NDArray[np.intp]
+    power_forms: ComplexArray
     jacobians: tuple[ComplexArray, ...]
+
+    @property
+    def ball(self) -> ComplexArray:
+        """The form E with |e|^2 = f^H E f for an error e = conj(h~ - h) and its reduced image f = basis^H e."""
+        return np.linalg.inv(self.power_forms.sum(axis=0))
 
 
 def clusters(network: Network, *, cooperate: bool) -> tuple[Cluster, ...]:
     """Split a network into its clusters: all BSs together (CoMP) or each on its own (CBF)."""
     if cooperate:
-        return (_cluster(network, tuple(range(network.J))),)
-    return tuple(_cluster(network, (m,)) for m in range(network.J))
+        return (_cluster(network, list(range(network.J))),)
+    return tuple(_cluster(network, [m]) for m in range(network.J))
 
 
-def _cluster(network: Network, stations: tuple[int, ...]) -> Cluster:
-    K, picked = network.K, list(stations)
-    bases = [_basis(network, n, stations) for n in stations]
-    basis = _block_diagonal(bases)
-    stacked = network.channels[picked].transpose(1, 2, 0, 3).reshape(network.J * K, -1)
-    radii = np.sqrt(np.sum(network.csi_radius[picked] ** 2, axis=0)).ravel()
+def _cluster(network: Network, stations: list[int]) -> Cluster:
+    channels = network.channels[stations].transpose(1, 2, 0, 3).reshape(network.J * network.K, -1)
+    useful = _block_diagonal([_useful_directions(network, n, stations) for n in stations])
+    basis = useful @ _equalising(channels @ useful)
+    of_station = basis.reshape(len(stations), network.n_tx, -1)
     jacobians = [
         echo_jacobian(
-            network.departure_angles[m, picked], network.reflections[m, picked], own, network.n_tx, network.n_rx
+            network.departure_angles[m, stations], network.reflections[m, stations], own, network.n_tx, network.n_rx
         )
         for own, m in enumerate(stations)
     ]
     return Cluster(
-        stations=stations,
-        users=tuple(m * K + k for m in stations for k in range(K)),
-        channels=stacked @ basis,
-        radii=radii,
+        stations=tuple(stations),
+        users=tuple(m * network.K + k for m in stations for k in range(network.K)),
         basis=basis,
-        owner=np.repeat(stations, [b.shape[1] for b in bases]),
+        channels=channels @ basis,
+        radii=np.sqrt(np.sum(network.csi_radius[stations] ** 2, axis=0)).ravel(),
+        power_forms=of_station.conj().transpose(0, 2, 1) @ of_station,
         jacobians=tuple(D @ basis for D in jacobians),
     )
 
 
-def _basis(network: Network, n: int, stations: tuple[int, ...]) -> ComplexArray:
-    """What BS n sends outside this span reaches no user and no target of the cluster: it would be wasted power.
+def _useful_directions(network: Network, n: int, stations: list[int]) -> ComplexArray:
+    """Orthonormal (n_tx, r_n): outside this span BS n reaches no user and no target of the cluster, for wasted power.
 
-    A CSI error outside the span meets no signal, so this holds for the worst case too.
+    An error of the channel estimate outside the span meets no signal, so the worst case is not touched either.
     """
-    angles = network.departure_angles[list(stations), n]
-    seen = [network.channels[n].reshape(-1, network.n_tx), steering(network.n_tx, angles)]
-    seen.append(steering_derivative(network.n_tx, angles))
-    directions = np.concatenate([rows / np.abs(rows).max() for rows in seen]).conj().T
+    angles = network.departure_angles[stations, n]
+    derivatives = steering_derivative(network.n_tx, angles)
+    seen = [network.channels[n].reshape(-1, network.n_tx), steering(network.n_tx, angles), derivatives]
+    directions = np.concatenate([rows / np.abs(rows).max() for rows in seen if np.any(rows)]).conj().T
     if directions.shape[1] >= network.n_tx:
         return np.eye(network.n_tx, dtype=np.complex128)
     return np.linalg.qr(directions)[0]
 
 
+def _equalising(channels: ComplexArray) -> ComplexArray:
+    """Coordinates in which all directions are heard about equally: (sum_k h^* h^T + floor)^(-1/2).
+
+    Without them signals 40 dB apart share one matrix, and Clarabel stops early or fails (measured).
+    """
+    heard, directions = np.linalg.eigh(channels.conj().T @ channels)
+    coordinates: ComplexArray = (directions / np.sqrt(heard + _FLOOR * heard[-1])) @ directions.conj().T
+    return coordinates
+
+
 def _block_diagonal(blocks: list[ComplexArray]) -> ComplexArray:
-    rows, columns = np.sum([b.shape for b in blocks], axis=0)
-    whole = np.zeros((rows, columns), dtype=np.complex128)
-    row = column = 0
-    for block in blocks:
-        whole[row : row + block.shape[0], column : column + block.shape[1]] = block
-        row, column = row + block.shape[0], column + block.shape[1]
+    rows, columns = np.cumsum([(0, 0)] + [b.shape for b in blocks], axis=0).T
+    whole = np.zeros((rows[-1], columns[-1]), dtype=np.complex128)
+    for i, block in enumerate(blocks):
+        whole[rows[i] : rows[i + 1], columns[i] : columns[i + 1]] = block
     return whole

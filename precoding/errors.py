@@ -1,9 +1,9 @@
 """Everything that can go wrong with a design.
 
-    PrecodingError
-    ├── ArgumentError (ValueError)           an argument of the wrong shape, sign, size or name
-    ├── InfeasibleError (ValueError)         no precoder meets the request; says who limits and what is possible
-    └── InaccurateError (ArithmeticError)    a design exists, but its certificate does not hold; carries the design
+PrecodingError
+├── ArgumentError (ValueError)           an argument of the wrong shape, sign, size or name
+├── InfeasibleError (ValueError)         no precoder meets the request; says who limits and what is possible
+└── InaccurateError (ArithmeticError)    a design exists, but its certificate does not hold; carries the design
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class InfeasibleError(PrecodingError, ValueError):
         user: The limiting user as (cell m, user k): the one with the largest share of the noise price.
         station: The base station whose power limit has the largest price.
         max_sinr_db: The largest SINR in dB that all users can have together.
+
     """
 
     def __init__(self, message: str, *, user: tuple[int, int], station: int, max_sinr_db: float) -> None:
@@ -45,6 +46,7 @@ class InaccurateError(PrecodingError, ArithmeticError):
 
     Attributes:
         design: The best design found, with the certificate that does not hold; None if the solver returned none.
+
     """
 
     def __init__(self, message: str, *, design: Design | None) -> None:

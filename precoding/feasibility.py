@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import cvxpy as cp
+import cvxpy
 import numpy as np
 
 from precoding.arrays import FloatArray
@@ -14,8 +15,11 @@ from precoding.statement import power_limits, sinr_constraints, solved, streams_
 
 __all__ = ["MarginProblem", "NoiseMargin", "largest_common_sinr"]
 
+cp: Any = cvxpy  # its type hints miss most of its names
+
 _TOLERANCE_DB = 0.01
 _LEAST_DB, _MOST_SOLVES = -100.0, 30
+_LEAST_TRUSTED_DB = -20.0  # a margin near 0 as a factor is only known to be small
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +31,7 @@ class NoiseMargin:
         user_shares: (J, K) share of each user in the price of noise, sum 1: 1 % less noise at this user alone raises
             the factor by this share of 1 % (to first order).
         station_shares: (J,) share of each BS in the price of power, sum 1, in the same sense.
+
     """
 
     db: float
@@ -41,6 +46,7 @@ class MarginProblem:
         network: In natural units (`normalised`).
         clusters: Of this network.
         robust: Hold the SINR over the CSI balls, or only on the estimated channels.
+
     """
 
     def __init__(self, network: Network, clusters: tuple[Cluster, ...], *, robust: bool) -> None:
@@ -68,8 +74,8 @@ class MarginProblem:
         return NoiseMargin(10 * float(np.log10(factor)), _shares(users), _shares(stations))
 
 
-def largest_common_sinr(problem: MarginProblem, shape: tuple[int, int], guess_db: float) -> tuple[float, NoiseMargin]:
-    """The largest SINR that all users can have together.
+def largest_common_sinr(problem: MarginProblem, shape: tuple[int, int]) -> tuple[float, NoiseMargin]:
+    """Find the largest SINR that all users can have together.
 
     A target lower by x dB bears at least x dB more noise (scale the interference away), so a margin of f dB at one
     target bounds the answer from both sides: it lies beyond target + f. Between the bounds a secant is drawn.
@@ -77,23 +83,27 @@ def largest_common_sinr(problem: MarginProblem, shape: tuple[int, int], guess_db
     Args:
         problem: Of the network.
         shape: (J, K).
-        guess_db: Where to begin.
 
     Returns:
         The SINR in dB, feasible and within 0.01 dB of the largest, and who limits it.
 
     Raises:
         ArithmeticError: The solver failed on the way.
+
     """
     low, high = -np.inf, np.inf
     points: list[tuple[float, float]] = []
-    at = guess_db
+    at = 0.0
     for _ in range(_MOST_SOLVES):
         margin = problem.solve(np.full(shape, 10 ** (at / 10)))
         if margin is None:
-            raise ArithmeticError(f"the solver failed while looking for the largest SINR, at {at:.2f} dB")
+            at = at - 1.0 if np.isinf(low) else low + 0.5 * (at - low)
+            continue
         points.append((at, margin.db))
-        low, high = (max(low, at), min(high, at + margin.db)) if margin.db >= 0 else (max(low, at + margin.db), min(high, at))
+        if margin.db >= 0.0:
+            low, high = max(low, at), min(high, at + margin.db)
+        else:
+            low, high = max(low, at + margin.db) if margin.db > _LEAST_TRUSTED_DB else low, min(high, at)
         if high - low <= _TOLERANCE_DB:
             return low, margin
         at = _next(points, low, high)
@@ -102,6 +112,8 @@ def largest_common_sinr(problem: MarginProblem, shape: tuple[int, int], guess_db
 
 def _next(points: list[tuple[float, float]], low: float, high: float) -> float:
     """Secant of the last two points, moved across the root by part of the tolerance so that both bounds close in."""
+    if np.isinf(low):
+        return high - 10.0
     at = 0.5 * (low + high)
     if len(points) > 1 and len(points) % 4:
         (a, fa), (b, fb) = points[-2:]

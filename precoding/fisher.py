@@ -25,6 +25,7 @@ def fisher_information(jacobian: ComplexArray, gram: ComplexArray, covariance: C
 
     Returns:
         Real symmetric (p, p).
+
     """
     p = jacobian.shape[0]
     whitened = np.linalg.solve(np.linalg.cholesky(covariance), jacobian)
@@ -43,6 +44,7 @@ def effective_information(fim: FloatArray) -> float:
 
     Returns:
         The inverse of the Cramer-Rao bound of the first parameter; 0 if it cannot be estimated.
+
     """
     scale = np.sqrt(np.maximum(np.diagonal(fim)[1:], 0.0))
     scale[scale == 0.0] = 1.0
@@ -55,7 +57,7 @@ def effective_information(fim: FloatArray) -> float:
 def echo_jacobian(
     departure_angles_rad: FloatArray, reflections: ComplexArray, own: int, n_tx: int, n_rx: int
 ) -> ComplexArray:
-    """Derivatives of the mean echo sum_n alpha_n a(theta) v(theta_n)^T X_n; paper eq. (16)-(17) and (27)-(29).
+    """Differentiate the mean echo sum_n alpha_n a(theta) v(theta_n)^T X_n; paper eq. (16)-(17) and (27)-(29).
 
     The angle of the own path is the arrival angle theta: it turns a and its own v together. With one path this is
     monostatic sensing (CBF), with several it is CoMP.
@@ -69,6 +71,7 @@ def echo_jacobian(
 
     Returns:
         Complex (3 P, n_rx, P n_tx), acting on the stacked X; order: theta, Re alpha, Im alpha, other departure angles.
+
     """
     P = len(reflections)
     a, da = steering(n_rx, departure_angles_rad[own]), steering_derivative(n_rx, departure_angles_rad[own])
@@ -95,6 +98,7 @@ def echo_covariance(angle_rad: float, interference_power: float, radar_noise: fl
 
     Returns:
         Complex (n_rx, n_rx).
+
     """
     a = steering(n_rx, angle_rad)
     return interference_power * np.outer(a, a.conj()) + radar_noise * np.eye(n_rx)

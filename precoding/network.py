@@ -33,6 +33,7 @@ class Network:
         radar_noise: (J,) noise power at each receive antenna of each BS; or a scalar.
         csi_radius: (J, J, K) radius of the ball around channels[n, m, k] that holds the true channel; or a scalar.
         block_length: Symbols per frame, L.
+
     """
 
     channels: ComplexArray
@@ -77,19 +78,19 @@ class Network:
         self._check_angles()
 
     @property
-    def J(self) -> int:
+    def J(self) -> int:  # noqa: N802
         """Number of cells."""
-        return self.channels.shape[0]
+        return int(self.channels.shape[0])
 
     @property
-    def K(self) -> int:
+    def K(self) -> int:  # noqa: N802
         """Users per cell."""
-        return self.channels.shape[2]
+        return int(self.channels.shape[2])
 
     @property
     def n_tx(self) -> int:
         """Transmit antennas of each BS."""
-        return self.channels.shape[3]
+        return int(self.channels.shape[3])
 
     def _check_angles(self) -> None:
         for name in ("arrival_angles", "departure_angles"):
@@ -106,13 +107,14 @@ class Network:
 
 
 def normalised(network: Network) -> tuple[Network, float]:
-    """The same network in units where every noise is 1 and the largest power is 1.
+    """Return the same network in units where every noise is 1 and the largest power is 1.
 
     SINR and Fisher information are those of `network`; weights are to be multiplied by the returned amplitude.
     One common power unit, not one per BS: the CSI ball of a CoMP user stays a ball.
 
     Returns:
         The network in natural units, and the amplitude unit sqrt(largest power).
+
     """
     unit = float(network.power.max())
     gain = np.sqrt(unit / network.user_noise)

@@ -20,6 +20,7 @@ class Relaxation:
         information: Smallest effective Fisher information in 1/rad^2: no precoder of any rank has more.
         status: The solver's own word.
         solve_time_s: The solver's own report.
+
     """
 
     covariances: tuple[ComplexArray, ...]
@@ -37,6 +38,7 @@ def principal_weights(relaxation: Relaxation, n_tx: int) -> tuple[ComplexArray, 
 
     Returns:
         Weights, complex (J, n_tx, streams), and the rank loss: the largest part of a stream's power left behind.
+
     """
     blocks, loss = [], 0.0
     for covariances in relaxation.covariances:

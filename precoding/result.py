@@ -26,6 +26,7 @@ class Design:
         status: The solver's own word on its last pass; trust the certificate, not this.
         solve_time_s: Sum of the solver's own reports over all passes.
         history: Largest RCRB in rad after each pass.
+
     """
 
     scheme: str
@@ -47,6 +48,7 @@ class Design:
 
         Raises:
             ArgumentError: The symbols have another shape or are not finite.
+
         """
         J, K = self.min_sinr_db.shape
         given = np.asarray(symbols)

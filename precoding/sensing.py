@@ -1,9 +1,10 @@
 """The block-level design as one convex problem, paper (P1) and (P2) at given SINR targets: the plain reference.
 
-    maximise    t
-    subject to  f_m(R) >= t    at every BS m; f_m is the effective Fisher information     paper (30a), (49a)
+    maximise    min_m t_m + eps mean_m t_m
+    subject to  f_m(R) >= t_m    at every BS m; f_m is the effective Fisher information   paper (30a), (49a)
                 SINR targets, power limits                                                (30b, c), (49c, d)
 
+The mean, of weight eps, gives a BS with slack one best answer instead of many, between which passes would wander.
 f_m is concave in R: a rotated second-order cone where a BS hears only itself (CBF), a Schur complement in CoMP.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import cvxpy as cp
+import cvxpy
 import numpy as np
 
 from precoding.arrays import FloatArray
@@ -23,6 +24,10 @@ from precoding.steering import steering
 
 __all__ = ["SensingProblem"]
 
+_MEAN_WEIGHT = 1e-4
+
+cp: Any = cvxpy  # its type hints miss most of its names
+
 
 class SensingProblem:
     """Stated once for a network, solved for any targets and any foreign reflections.
@@ -31,6 +36,7 @@ class SensingProblem:
         network: In natural units (`normalised`).
         clusters: Of this network.
         robust: Hold the SINR over the CSI balls, or only on the estimated channels.
+
     """
 
     def __init__(self, network: Network, clusters: tuple[Cluster, ...], *, robust: bool) -> None:
@@ -39,12 +45,13 @@ class SensingProblem:
         self._share = cp.Parameter(network.J * network.K, nonneg=True)
         self._whitening = cp.Parameter(network.J, nonneg=True)
         self._unit = min(_isotropic(network, c)[:, 0].min() for c in clusters)
-        least = cp.Variable()
+        information = cp.Variable(network.J)
         constraints = sinr_constraints(self._streams, self._share, np.ones(network.J * network.K), robust=robust)
         constraints.append(power_limits(network, self._streams))
         for streams in self._streams:
-            constraints += [W >> 0 for W in streams.covariances] + self._sensing_constraints(streams, least)
-        self._problem = cp.Problem(cp.Maximize(least), constraints)
+            constraints += [W >> 0 for W in streams.covariances] + self._sensing_constraints(streams, information)
+        objective = cp.min(information) + _MEAN_WEIGHT * cp.sum(information) / network.J
+        self._problem = cp.Problem(cp.Maximize(objective), constraints)
 
     def solve(self, targets: FloatArray, interference: FloatArray, time_limit_s: float | None) -> Relaxation | None:
         """Solve for given targets and foreign reflections.
@@ -56,6 +63,7 @@ class SensingProblem:
 
         Returns:
             The relaxed optimum, or None if the solver has no point to show.
+
         """
         self._share.value = (targets / (1.0 + targets)).ravel()
         self._whitening.value = interference / (1.0 + self._network.n_rx * interference)
@@ -65,26 +73,26 @@ class SensingProblem:
         for streams in self._streams:
             U = streams.cluster.basis
             lifted.append(np.stack([U @ W.value @ U.conj().T for W in streams.covariances]))
-        return Relaxation(
-            tuple(lifted), float(self._problem.value) * self._unit, str(self._problem.status), seconds(self._problem)
-        )
+        # No point has more than this, since its mean is at least its smallest.
+        bound = float(self._problem.value) * self._unit / (1.0 + _MEAN_WEIGHT)
+        return Relaxation(tuple(lifted), bound, str(self._problem.status), seconds(self._problem))
 
-    def _sensing_constraints(self, streams: Streams, least: Any) -> list[Any]:
+    def _sensing_constraints(self, streams: Streams, information: Any) -> list[Any]:
         constraints: list[Any] = []
-        for own in range(len(streams.cluster.stations)):
+        for own, m in enumerate(streams.cluster.stations):
             F = self._fisher(streams, own)
             if len(streams.cluster.stations) == 1:
                 # Re and Im of alpha do not see each other, so F[1:, 1:] is F[1, 1] I.
                 seen = cp.Variable()
-                constraints += [seen <= F[1, 1], F[0, 0] - cp.quad_over_lin(F[0, 1:], seen) >= least]
+                constraints += [seen <= F[1, 1], F[0, 0] - cp.quad_over_lin(F[0, 1:], seen) >= information[m]]
             else:
                 corner = np.zeros(F.shape)
                 corner[0, 0] = 1.0
-                constraints.append(F - least * corner >> 0)
+                constraints.append(F - information[m] * corner >> 0)
         return constraints
 
     def _fisher(self, streams: Streams, own: int) -> Any:
-        """The Fisher matrix as a linear map of R, in units that bring its entries near 1.
+        """Write the Fisher matrix as a linear map of R, in units that bring its entries near 1.
 
         C = I + q a a^H, so C^-1 = I - q / (1 + n_rx q) a a^H (Sherman-Morrison): the factor is a parameter.
         """
@@ -101,9 +109,9 @@ class SensingProblem:
 
 
 def _isotropic(network: Network, cluster: Cluster) -> FloatArray:
-    """Diagonal of each BS's Fisher matrix under full power in all directions, (stations, p): the natural units."""
-    density = 2.0 * network.block_length * network.power[cluster.owner] / network.n_tx
-    return np.stack([np.einsum("pai,i->p", np.abs(D) ** 2, density) for D in cluster.jacobians])
+    """Diagonal of each BS's Fisher matrix when unit power leaves in all directions, (stations, p): natural units."""
+    evenly = np.linalg.inv(cluster.power_forms.sum(axis=0)) * (2.0 * network.block_length / network.n_tx)
+    return np.stack([np.einsum("pai,ij,paj->p", D, evenly, D.conj()).real for D in cluster.jacobians])
 
 
 def _real_trace(maps: Any, R: Any) -> Any:

@@ -10,13 +10,15 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import cvxpy as cp
+import cvxpy
 import numpy as np
 
 from precoding.cluster import Cluster
 from precoding.network import Network
 
 __all__ = ["Streams", "power_limits", "seconds", "sinr_constraints", "solved", "streams_of"]
+
+cp: Any = cvxpy  # its type hints miss most of its names
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +44,11 @@ def streams_of(cluster: Cluster) -> Streams:
 
 def power_limits(network: Network, streams: list[Streams]) -> Any:
     """Constraint tr R_n <= P_n for every BS n, paper (30c) and (49d)."""
-    used = []
-    for n in range(network.J):
-        of = next(s for s in streams if n in s.cluster.stations)
-        used.append(cp.sum(cp.real(cp.diag(of.total))[np.flatnonzero(of.cluster.owner == n)]))
-    return cp.hstack(used) <= network.power
+    used = {}
+    for s in streams:
+        for n, form in zip(s.cluster.stations, s.cluster.power_forms, strict=True):
+            used[n] = cp.real(cp.trace(form @ s.total))
+    return cp.hstack([used[n] for n in range(network.J)]) <= network.power
 
 
 def sinr_constraints(streams: list[Streams], share: Any, noise: Any, *, robust: bool) -> list[Any]:
@@ -57,6 +59,7 @@ def sinr_constraints(streams: list[Streams], share: Any, noise: Any, *, robust: 
         share: (J K,) s = gamma / (1 + gamma), the signal's share of everything that a user receives.
         noise: (J K,) noise power.
         robust: For every channel in the CSI ball, or only for the estimate.
+
     """
     constraints: list[Any] = []
     for own in streams:
@@ -79,8 +82,8 @@ def _at_least(M: Any, cluster: Cluster, user: int, level: Any, *, robust: bool) 
     if not robust or radius == 0.0:
         return nominal >= level
     loss = cp.Variable((1, 1), nonneg=True)
-    multiplier = loss[0, 0] / radius**2
-    return cp.bmat([[M + multiplier * np.eye(len(x)), M @ x], [x.conj().T @ M, nominal - level - loss]]) >> 0
+    ball = cluster.ball / radius**2
+    return cp.bmat([[M + loss[0, 0] * ball, M @ x], [x.conj().T @ M, nominal - level - loss]]) >> 0
 
 
 def solved(problem: Any, time_limit_s: float | None) -> bool:

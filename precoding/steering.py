@@ -23,15 +23,17 @@ def steering(n: int, angle_rad: ArrayLike) -> ComplexArray:
 
     Returns:
         Complex (..., n), each entry of modulus 1.
+
     """
-    return np.exp(1j * _positions(n) * np.sin(np.asarray(angle_rad, dtype=np.float64))[..., None])
+    v: ComplexArray = np.exp(1j * _positions(n) * np.sin(np.asarray(angle_rad, dtype=np.float64))[..., None])
+    return v
 
 
 def steering_derivative(n: int, angle_rad: ArrayLike) -> ComplexArray:
-    """Derivative of `steering` with respect to the angle, per rad, complex (..., n)."""
+    """Return the derivative of `steering` with respect to the angle, per rad, complex (..., n)."""
     angle = np.asarray(angle_rad, dtype=np.float64)
     return 1j * _positions(n) * np.cos(angle)[..., None] * steering(n, angle)
 
 
 def _positions(n: int) -> FloatArray:
-    return np.pi * (np.arange(n) - (n - 1) / 2)
+    return np.pi * (np.arange(n, dtype=np.float64) - (n - 1) / 2)

@@ -29,6 +29,7 @@ def worst_case_sinr(network: Network, weights: ArrayLike) -> FloatArray:
 
     Returns:
         (J, K), linear.
+
     """
     W = np.asarray(weights, dtype=np.complex128)
     worst = np.empty((network.J, network.K))
@@ -36,10 +37,10 @@ def worst_case_sinr(network: Network, weights: ArrayLike) -> FloatArray:
         if cooperates(W, network.K):
             h, radius = network.channels[:, m, k].ravel(), float(np.linalg.norm(network.csi_radius[:, m, k]))
             streams, own = W.reshape(-1, W.shape[2]), m * network.K + k
-            noise = network.user_noise[m, k]
+            noise = float(network.user_noise[m, k])
         else:
-            h, radius, streams, own = network.channels[m, m, k], network.csi_radius[m, m, k], W[m], k
-            noise = network.user_noise[m, k] + _worst_leakage(network, W, m, k)
+            h, radius, streams, own = network.channels[m, m, k], float(network.csi_radius[m, m, k]), W[m], k
+            noise = float(network.user_noise[m, k]) + _worst_leakage(network, W, m, k)
         worst[m, k] = _smallest_ratio(h.conj(), radius, streams, own, noise)
     return worst
 
@@ -58,6 +59,7 @@ def smallest_form(M: ComplexArray, x: ComplexArray, radius: float) -> tuple[floa
 
     Returns:
         The smallest value and the x + e that reaches it.
+
     """
     d, V = np.linalg.eigh(M)
     z = V.conj().T @ x
@@ -115,7 +117,8 @@ def _smallest_ratio(x: ComplexArray, radius: float, streams: ComplexArray, own: 
 
 
 def _at(x: ComplexArray, signal: ComplexArray, others: ComplexArray, noise: float) -> float:
-    return float((x.conj() @ signal @ x).real / ((x.conj() @ others @ x).real + noise))
+    received = max(float((x.conj() @ signal @ x).real), 0.0)
+    return received / (max(float((x.conj() @ others @ x).real), 0.0) + noise)
 
 
 def _worst_leakage(network: Network, W: ComplexArray, m: int, k: int) -> float:

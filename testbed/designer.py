@@ -14,8 +14,9 @@ from testbed.knowledge import Knowledge
 from testbed.precoder import Precoder
 from testbed.scenario import Scenario
 
-__all__ = ["Decision", "Designer", "LiveDesigner", "RecordedDesigner"]
+__all__ = ["Decision", "Designer", "LiveDesigner", "RecordedDesigner", "channel_drift"]
 
+Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
 
@@ -64,8 +65,25 @@ class LiveDesigner:
         """Whether an angle or a channel moved beyond the scenario's thresholds."""
         scheme = self.scenario.scheme
         turned = np.max(np.abs(new.arrival_angles - old.arrival_angles))
-        drift = np.linalg.norm(new.channels - old.channels, axis=-1)
+        drift = channel_drift(old.channels, new.channels, cooperative=scheme.name.endswith("comp"))
         return bool(turned > np.radians(scheme.redesign_angle_deg) or np.any(drift > scheme.redesign_csi_radii * old.csi_radius))
+
+
+def channel_drift(old: Complex, new: Complex, *, cooperative: bool) -> Vector:
+    """Return how far each link's channel moved, (J, J, K), apart from phases that no precoder cares about.
+
+    A user's oscillator turns all its channels together. Where stations send independent streams (CBF), even a phase of one
+    link alone changes nothing; where they send the same (CoMP), the phases between the links do.
+
+    Args:
+        old: Channels, complex (J, J, K, n_tx), [n, m, k].
+        new: Channels later.
+        cooperative: Whether stations send the same streams.
+    """
+    turn = np.sum(old.conj() * new, axis=-1, keepdims=True)
+    if cooperative:
+        turn = np.sum(turn, axis=0, keepdims=True)
+    return np.asarray(np.linalg.norm(new * np.exp(-1j * np.angle(turn)) - old, axis=-1))
 
 
 class RecordedDesigner:

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.simulated.impairments import thermal_noise_power
 from drivers.simulated.propagation import SPEED_OF_LIGHT, array_response, bearing, echo_gain, friis_gain
 from drivers.simulated.scene import Node, Scene
 
-__all__ = ["BOLTZMANN", "REFERENCE_TEMPERATURE_K", "Path", "Propagation"]
-
-BOLTZMANN = 1.380649e-23
-REFERENCE_TEMPERATURE_K = 290.0  # of the noise figure's definition (IEEE)
+__all__ = ["Path", "Propagation"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
@@ -175,8 +173,7 @@ class Propagation:
 
     def _noise_w(self, node: Node) -> float:
         """Noise power in one symbol's bandwidth at a node."""
-        figure = 10 ** (node.front_end.noise_figure_db / 10)
-        return BOLTZMANN * REFERENCE_TEMPERATURE_K * self.scene.symbol_rate_hz * figure
+        return thermal_noise_power(self.scene.symbol_rate_hz, node.front_end.noise_figure_db)
 
 
 def _moved(node: Node, time_s: float) -> Vector:

@@ -14,7 +14,7 @@ from drivers.errors import RadioNotFoundError, RadioStateError
 from drivers.opening import RadioRequest
 from drivers.radio import Capabilities, RadioSettings, Range, check_burst, check_settings
 from drivers.simulated.air import Air
-from drivers.simulated.front_end import Oscillator, oscillator, receive, transmit
+from drivers.simulated.front_end import Oscillator, oscillator, receive, root_watt, transmit
 from drivers.simulated.scene import Node, Scene
 from recordings import Capture
 
@@ -64,6 +64,7 @@ class SimulatedRadio:
         self._settings: RadioSettings | None = None
         self._tunes = 0
         self._tune_phase_rad = 0.0
+        self._lo: Oscillator | None = None  # of the last exchange on this tune: phase noise wanders on from it
         self._armed: tuple[int, float, int, Oscillator] | None = None
         self._closed = False
 
@@ -89,6 +90,7 @@ class SimulatedRadio:
         self._require_open()
         check_settings(self._node.name, settings, self.capabilities)
         self._tunes += 1
+        self._lo = None
         if self._node.front_end.random_phase:
             rng = np.random.default_rng([*self._seed, 0, self._tunes])
             self._tune_phase_rad = float(rng.uniform(0, 2 * np.pi))
@@ -109,11 +111,19 @@ class SimulatedRadio:
         check_burst(self._node.name, burst, n_samples, self.capabilities)
         rng = np.random.default_rng([*self._seed, 1, self._air.exchanges])
         lo = oscillator(
-            self._node.front_end, settings.center_hz, n_samples, settings.sample_rate_hz, start_s, self._tune_phase_rad, rng
-        )  # fmt: skip
+            self._node.front_end,
+            settings.center_hz,
+            n_samples,
+            settings.sample_rate_hz,
+            start_s,
+            self._tune_phase_rad,
+            rng,
+            previous=self._lo,
+        )
+        self._lo = lo
         padded = np.zeros((burst.shape[0], n_samples), dtype=np.complex64)
         padded[:, : burst.shape[1]] = burst
-        full_scale = _root_watt(TX_FULL_SCALE_DBM + settings.tx_gain_db)
+        full_scale = root_watt(TX_FULL_SCALE_DBM + settings.tx_gain_db)
         ports = transmit(padded, self._node.front_end, lo, settings.sample_rate_hz, full_scale)
         self._air.post(self._node.name, np.asarray(ports, dtype=complex), self._node.n_rx, start_s)
         self._armed = (n_samples, start_s, self._air.exchanges, lo)
@@ -127,7 +137,7 @@ class SimulatedRadio:
         self._armed = None
         ports = self._air.carry(self._node.name, n_samples, settings.sample_rate_hz)
         rng = np.random.default_rng([*self._seed, 2, exchange])
-        full_scale = _root_watt(RX_FULL_SCALE_DBM - settings.rx_gain_db)
+        full_scale = root_watt(RX_FULL_SCALE_DBM - settings.rx_gain_db)
         samples, clipped = receive(ports, self._node.front_end, lo, settings.sample_rate_hz, full_scale, rng)
         flags = ("clipped",) if clipped else ()
         return Capture(self._node.name, samples, start_s, settings.as_mapping(), flags)
@@ -152,6 +162,3 @@ class SimulatedRadio:
             raise RadioStateError(f"radio {self._node.name}: not configured; call configure first")
         return self._settings
 
-
-def _root_watt(level_dbm: float) -> float:
-    return float(np.sqrt(10 ** ((level_dbm - 30) / 10)))

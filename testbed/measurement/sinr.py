@@ -1,4 +1,9 @@
-"""SINR on known symbols, without bias, with its exact interval."""
+"""SINR on known symbols, without bias, with its interval.
+
+The interval is exact when interference and noise are Gaussian. A few strong PSK interferers have a steadier power than
+Gaussian ones, and the exact law then gives intervals that are too wide (99 % instead of 95 % on the shipped scenario); so the
+degrees of freedom of the residual are matched to the fourth moment of the interferers, which are known and can be fitted.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ncfdtr, ndtri
 
-__all__ = ["SinrEstimate", "estimate_sinr", "noncentrality"]
+__all__ = ["SinrEstimate", "estimate_sinr", "noncentrality", "residual_freedom"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
@@ -23,7 +28,7 @@ class SinrEstimate:
     high: Vector
 
 
-def estimate_sinr(received: Complex, symbols: Complex, confidence: float = 0.95) -> SinrEstimate:
+def estimate_sinr(received: Complex, symbols: Complex, freedom: Vector | None = None, confidence: float = 0.95) -> SinrEstimate:
     """Measure the SINR of known symbols of unit modulus.
 
     With h = y s^H / L and the residual energy r = |y - h s|^2, g_0 = |h|^2 (L-1) / r obeys L g_0 ~ noncentral
@@ -33,6 +38,7 @@ def estimate_sinr(received: Complex, symbols: Complex, confidence: float = 0.95)
     Args:
         received: Received symbols, (..., L).
         symbols: What the user was sent, unit modulus, (..., L).
+        freedom: Degrees of freedom of the residual's power, (...), from `residual_freedom`; None for the Gaussian 2(L-1).
         confidence: Coverage of the interval.
 
     Returns:
@@ -42,14 +48,41 @@ def estimate_sinr(received: Complex, symbols: Complex, confidence: float = 0.95)
     amplitude = np.mean(received * symbols.conj(), axis=-1)
     residual = np.sum(np.abs(received - amplitude[..., None] * symbols) ** 2, axis=-1)
     ratio = np.abs(amplitude) ** 2 * (length - 1) / np.maximum(residual, np.finfo(float).tiny)
-    value = (length - 2) / (length - 1) * ratio - 1 / length
+    freedom = np.full(ratio.shape, 2.0 * (length - 1)) if freedom is None else freedom
+    value = (1 - 2 / freedom) * ratio - 1 / length
     tail = (1 - confidence) / 2
-    low = noncentrality(length * ratio, 2.0, 2.0 * (length - 1), 1 - tail) / (2 * length)
-    high = noncentrality(length * ratio, 2.0, 2.0 * (length - 1), tail) / (2 * length)
+    low = noncentrality(length * ratio, 2.0, freedom, 1 - tail) / (2 * length)
+    high = noncentrality(length * ratio, 2.0, freedom, tail) / (2 * length)
     return SinrEstimate(value, low, high)
 
 
-def noncentrality(f: Vector, freedom_1: float, freedom_2: float, probability: float) -> Vector:
+def residual_freedom(received: Complex, streams: Complex) -> Vector:
+    """Return the degrees of freedom that the power of everything but the own stream really has, (n_users,).
+
+    For x = sum_l g_l s_l + z of power P the variance of |x|^2 is P^2 + |E x^2|^2 + sum_l c_l |g_l|^4, with the fourth cumulant
+    c = -1 of PSK (-2 of BPSK); a Gaussian x has P^2, which gives 2 (L - 1). The gains are fitted to all streams jointly.
+
+    Args:
+        received: Received symbols, (n_users, L).
+        streams: Symbols of all streams, unit modulus, (n_users, L); user u was sent stream u.
+    """
+    count, length = streams.shape
+    gaussian = np.full(len(received), 2.0 * (length - 1))
+    if length < 2 * count:  # too short for a joint fit to mean anything
+        return gaussian
+    inverse = np.linalg.inv(streams @ streams.conj().T)
+    gains = received @ streams.conj().T @ inverse
+    noise = np.sum(np.abs(received - gains @ streams) ** 2, axis=1) / (length - count)
+    power = np.maximum(np.abs(gains) ** 2 - np.outer(noise, np.diagonal(inverse).real), 0.0)
+    others = ~np.eye(count, dtype=bool)[: len(received)]
+    total = np.sum(power * others, axis=1) + noise
+    second = np.abs(np.mean(streams**2)) > 0.5  # BPSK is not circular
+    squares = np.abs(np.sum(gains**2 * others, axis=1)) ** 2 if second else np.zeros(len(received))
+    fourth = (-2.0 if second else -1.0) * np.sum(power**2 * others, axis=1)
+    return np.asarray(gaussian / np.clip(1 + (squares + fourth) / total**2, 0.02, 2.0))
+
+
+def noncentrality(f: Vector, freedom_1: float, freedom_2: float | Vector, probability: float) -> Vector:
     """Return the noncentrality at which a noncentral F variable is below f with a given probability; 0 if there is none.
 
     The probability, written as a normal quantile, is nearly linear in the square root of the noncentrality, so a few secant

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from testbed.frame import Frame
 from testbed.measurement.front_end import without_dc
-from testbed.measurement.sinr import SinrEstimate, estimate_sinr
+from testbed.measurement.sinr import SinrEstimate, estimate_sinr, residual_freedom
 from testbed.measurement.sounding import ChannelState, PreambleFit, estimate_channels
 from testbed.measurement.synchronisation import Synchronisation, synchronise
 
@@ -56,8 +56,11 @@ class UserObserver:
         timing = self._refined(samples, synchronise(frame, samples, cells))
         received = self._straightened(samples, timing)
         state = estimate_channels(frame, received[:, frame.sounding], self.power, self.confidence)
-        sinr = None if symbols is None else estimate_sinr(received[:, frame.payload], symbols)
+        sinr = None if symbols is None else self._sinr(received[:, frame.payload], symbols)
         return UserReport(timing, state, sinr)
+
+    def _sinr(self, received: Complex, symbols: Complex) -> SinrEstimate:
+        return estimate_sinr(received, symbols, residual_freedom(received, symbols))
 
     def _refined(self, samples: Complex, timing: Synchronisation) -> Synchronisation:
         """Improve timing and carrier offset by the whole preamble; a second round changes nothing within their errors."""

@@ -51,10 +51,10 @@ def cells_are_alike(scenario: Scenario) -> Findings:
     for one in scenario.stations:
         yield from _arrays_are_equal(one, first)
         if users[one.name] != users[first.name] or not users[one.name]:
-            counts = f'of "{one.name}": {users[one.name]}, of "{first.name}": {users[first.name]}'
-            yield "users", f"{counts}; every station needs the same number, 1 or more"
+            counts = ", ".join(f'{users[station.name]} of "{station.name}"' for station in scenario.stations)
+            yield "users", f"are {counts}; every station needs the same number, 1 or more"
         if targets[one.name] != 1:
-            yield "targets", f'of "{one.name}": {targets[one.name]}; every station needs exactly one'
+            yield "targets", f'are {targets[one.name]} of "{one.name}"; every station needs exactly one'
 
 
 def _arrays_are_equal(one: Station, first: Station) -> Findings:

@@ -59,7 +59,7 @@ class Scenario:
         Raises:
             ScenarioError: There is no such scenario, or it cannot be run as written.
         """
-        names = list(shipped())
+        names = [file.stem for file in _shipped_files()]
         path = _SHIPPED / f"{name_or_path}.toml" if str(name_or_path) in names else Path(name_or_path)
         try:
             text = path.read_text(encoding="utf-8")
@@ -146,7 +146,9 @@ class Scenario:
 
 def shipped() -> Mapping[str, str]:
     """Return the titles of the shipped scenarios by name."""
-    files = sorted(_SHIPPED.glob("*.toml"))
-    return MappingProxyType(
-        {file.stem: str(tomllib.loads(file.read_text(encoding="utf-8"))["title"]) for file in files}
-    )
+    tables = {file.stem: tomllib.loads(file.read_text(encoding="utf-8")) for file in _shipped_files()}
+    return MappingProxyType({name: str(table["title"]) for name, table in tables.items()})
+
+
+def _shipped_files() -> list[Path]:
+    return sorted(_SHIPPED.glob("*.toml"))

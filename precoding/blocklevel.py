@@ -1,0 +1,163 @@
+"""Block-level design: relax, take the strongest directions, judge; again until the answer stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from precoding.arrays import ComplexArray, FloatArray
+from precoding.certificate import certify, foreign_reflections
+from precoding.cluster import Cluster, clusters
+from precoding.errors import InaccurateError, InfeasibleError
+from precoding.network import Network, normalised
+from precoding.relaxation import Relaxation, principal_weights
+from precoding.result import Design
+
+if TYPE_CHECKING:
+    from precoding.feasibility import NoiseMargin
+
+__all__ = ["design_block_level"]
+
+_PASSES = 12
+_SETTLED = 1e-4  # relative change of the largest RCRB from pass to pass
+_SHORTFALL_DB = 1e-4  # a tenth of what a certificate allows
+_MOST_RAISED_DB = 0.05  # beyond this the answer is wrong, not merely rounded
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """One design: `network` as asked, `unit` in natural units; both with the CSI balls that must be held."""
+
+    scheme: str
+    network: Network
+    unit: Network
+    amplitude: float
+    clusters: tuple[Cluster, ...]
+    robust: bool
+    min_sinr_db: FloatArray
+
+
+def design_block_level(
+    network: Network, scheme: str, min_sinr_db: FloatArray, *, robust: bool, time_limit_s: float | None
+) -> Design:
+    """Design for "blp-cbf" or "blp-comp"; see `precoding.design`.
+
+    In CBF the covariance of the foreign reflections couples the BSs: each pass takes it from the weights of the last.
+    Targets that rounding has missed are raised by what is missing, and solved again.
+    """
+    held = network if robust else replace(network, csi_radius=np.zeros_like(network.csi_radius))
+    unit, amplitude = normalised(held)
+    groups = clusters(unit, cooperate=scheme == "blp-comp")
+    request = _Request(scheme, held, unit, amplitude, groups, robust, min_sinr_db)
+    design, settled = _passes(request, time_limit_s)
+    if design is None:
+        raise _explained(request)
+    if not settled or not design.certificate.holds():
+        raise _inaccurate(design)
+    return design
+
+
+def _passes(request: _Request, time_limit_s: float | None) -> tuple[Design | None, bool]:
+    from precoding.sensing import SensingProblem
+
+    problem = SensingProblem(request.unit, request.clusters, robust=request.robust)
+    aim_db, foreign = request.min_sinr_db, np.zeros(request.network.J)
+    design: Design | None = None
+    for _ in range(_PASSES):
+        spent = 0.0 if design is None else design.solve_time_s
+        if time_limit_s is not None and spent >= time_limit_s:
+            return design, False
+        left = None if time_limit_s is None else time_limit_s - spent
+        relaxation = problem.solve(10 ** (aim_db / 10), foreign, left)
+        if relaxation is None:
+            return design, False
+        previous, design = design, _judged(request, relaxation, design)
+        missing = design.certificate.min_sinr_db - design.certificate.worst_sinr_db
+        foreign = foreign_reflections(request.unit, design.weights / request.amplitude)
+        if missing.max() <= _SHORTFALL_DB and (len(request.clusters) == 1 or _same(previous, design)):
+            return design, True
+        aim_db = aim_db + np.where(missing > _SHORTFALL_DB, 1.5 * missing, 0.0)
+        if np.max(aim_db - request.min_sinr_db) > _MOST_RAISED_DB:
+            return design, False
+    return design, False
+
+
+def _judged(request: _Request, relaxation: Relaxation, previous: Design | None) -> Design:
+    weights, rank_loss = principal_weights(relaxation, request.network.n_tx)
+    weights = _within_power(weights, request.unit.power) * request.amplitude
+    certificate = certify(
+        request.network,
+        weights,
+        min_sinr_db=request.min_sinr_db,
+        bound_information=relaxation.information,
+        rank_loss=rank_loss,
+    )
+    return Design(
+        scheme=request.scheme,
+        min_sinr_db=request.min_sinr_db,
+        weights=weights,
+        certificate=certificate,
+        status=relaxation.status,
+        solve_time_s=relaxation.solve_time_s + (previous.solve_time_s if previous else 0.0),
+        history=(*(previous.history if previous else ()), float(certificate.rcrb_rad.max())),
+    )
+
+
+def _within_power(weights: ComplexArray, limit: FloatArray) -> ComplexArray:
+    """Take back what the solver's tolerance let a BS exceed its limit by."""
+    power = np.sum(np.abs(weights) ** 2, axis=(1, 2))
+    scale: FloatArray = np.sqrt(np.minimum(1.0, limit / np.maximum(power, np.finfo(np.float64).tiny)))
+    return weights * scale[:, None, None]
+
+
+def _same(previous: Design | None, design: Design) -> bool:
+    """Whether the passes have settled; only the largest RCRB counts, since a BS with slack may wander."""
+    if previous is None:
+        return False
+    before, now = previous.history[-1], design.history[-1]
+    return abs(now - before) <= _SETTLED * before and abs(design.certificate.gap) <= 5 * _SETTLED
+
+
+def _explained(request: _Request) -> InfeasibleError | InaccurateError:
+    """Why there is no design: asked of a problem that always has an answer."""
+    from precoding.feasibility import MarginProblem, largest_common_sinr
+
+    problem = MarginProblem(request.unit, request.clusters, robust=request.robust)
+    margin = problem.solve(10 ** (request.min_sinr_db / 10))
+    if margin is None:
+        return InaccurateError(f"{request.scheme}: the solver failed and gave no reason", design=None)
+    if margin.db >= 0.0:
+        return InaccurateError(
+            f"{request.scheme}: the solver failed although the targets leave {margin.db:.3g} dB; "
+            "lower min_sinr_db a little or allow more time",
+            design=None,
+        )
+    largest_db, _ = largest_common_sinr(problem, request.min_sinr_db.shape)
+    return _infeasible(request, margin, largest_db)
+
+
+def _infeasible(request: _Request, margin: NoiseMargin, largest_db: float) -> InfeasibleError:
+    m, k = (int(i) for i in np.unravel_index(margin.user_shares.argmax(), margin.user_shares.shape))
+    n = int(margin.station_shares.argmax())
+    beyond = f"{-margin.db:.2f} dB beyond the power limits" if margin.db > -30 else "out of reach at any power"
+    return InfeasibleError(
+        f"{request.scheme}: the SINR targets are {beyond}. User {k} of cell {m} "
+        f"limits (target {request.min_sinr_db[m, k]:.2f} dB, {margin.user_shares[m, k]:.0%} of the noise price), at BS "
+        f"{n}'s power limit of {request.network.power[n]:g} ({margin.station_shares[n]:.0%} of the power price). All "
+        f"users together can have {largest_db:.2f} dB: lower min_sinr_db, sound longer, or drop that user",
+        user=(m, k),
+        station=n,
+        max_sinr_db=largest_db,
+    )
+
+
+def _inaccurate(design: Design) -> InaccurateError:
+    c = design.certificate
+    return InaccurateError(
+        f"{design.scheme}: the certificate does not hold after {len(design.history)} passes: worst-case SINR "
+        f"{c.shortfall_db:+.2g} dB below target, RCRB {c.gap:.2g} above its bound, rank loss {c.rank_loss:.2g}, solver "
+        f"says {design.status!r}; the design is attached to this error",
+        design=design,
+    )

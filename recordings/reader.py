@@ -1,0 +1,179 @@
+"""Reading a recording: only rows that are whole, and nothing that is not what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recordings.capture import Capture
+from recordings.errors import CorruptRecordingError, RecordingFormatError
+from recordings.exchange import Exchange, StoredDesign
+from recordings.layout import FORMAT, FORMAT_VERSION, checksum, frame_checksum
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["Recording"]
+
+
+class Recording:
+    """A recording being read; a context manager."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path = path
+        self._file = file
+        self.status = str(file.attrs["status"])
+        self.scenario_text = str(file.attrs["scenario"])
+        self.seed = int(file.attrs["seed"])
+        self.versions: Mapping[str, str] = {name: str(value) for name, value in file["versions"].attrs.items()}
+        self.radios: Mapping[str, Mapping[str, str | float]] = {
+            name: {key: _plain(value) for key, value in group.attrs.items()} for name, group in file["radios"].items()
+        }
+        self.n_frames = self._whole_frames()
+
+    @classmethod
+    def open(cls, path: Path | str) -> Recording:
+        """Open a recording.
+
+        Raises:
+            RecordingFormatError: There is no such file, it is no recording, or of a newer format.
+            CorruptRecordingError: It is damaged beyond its rows.
+        """
+        import h5py  # noqa: PLC0415
+
+        path = Path(path)
+        if not path.is_file():
+            raise RecordingFormatError(f"{path}: no such file")
+        try:
+            file = h5py.File(path, "r")
+        except OSError as error:
+            hint = "it was cut off or damaged" if path.read_bytes()[:4] == b"\x89HDF" else "it is not an HDF5 file"
+            raise RecordingFormatError(f"{path} cannot be opened as a recording: {hint} ({error})") from error
+        try:
+            _require_format(path, file)
+            return cls(path, file)
+        except (KeyError, OSError, RuntimeError) as error:
+            file.close()
+            raise CorruptRecordingError(f"{path} is a recording, but parts of it cannot be read: {error}") from error
+        except RecordingFormatError:
+            file.close()
+            raise
+
+    def __enter__(self) -> Recording:
+        """Return the recording itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; calling it again does nothing."""
+        self._file.close()
+
+    # ---------------------------------------------------------------- frames
+
+    def exchange(self, index: int) -> Exchange:
+        """Return one frame's samples.
+
+        Raises:
+            IndexError: There is no such frame.
+            CorruptRecordingError: The frame is not what was written.
+        """
+        if not 0 <= index < self.n_frames:
+            raise IndexError(f"{self.path}: frame {index} of {self.n_frames}")
+        try:
+            received = {name: self._file[f"radios/{name}/received"][index] for name in self._names}
+            sent = {name: self._file[f"radios/{name}/sent"][index] for name in self._names if f"radios/{name}/sent" in self._file}
+            row, results = self._file["frames"][index], self._file["results"][index]
+        except (OSError, RuntimeError) as error:
+            raise CorruptRecordingError(f"{self.path}: frame {index} cannot be read: {error}") from error
+        if frame_checksum(received, sent, row, results) != row["crc"]:
+            raise CorruptRecordingError(f"{self.path}: frame {index} is not what was written (its checksum differs); do not use it")
+        captures = {
+            name: Capture(name, received[name], float(row["start_s"][k]), self._settings(row, k), tuple(row["flags"][k].decode().split()))
+            for k, name in enumerate(self._names)
+        }
+        return Exchange(index, sent, captures)
+
+    def results(self, name: str) -> NDArray[np.generic]:
+        """Return one result of all frames, (n_frames, ...)."""
+        return np.asarray(self._results[name])
+
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        """Names of all results."""
+        return tuple(self._results.dtype.names or ()) if self.n_frames else ()
+
+    # --------------------------------------------------------------- designs
+
+    @cached_property
+    def designs(self) -> tuple[StoredDesign, ...]:
+        """All precoders, in the order of their use."""
+        return tuple(self._design(name) for name in sorted(self._file["designs"]))
+
+    def design(self, index: int) -> StoredDesign | None:
+        """Return the precoder in force at a frame, or None if there was none yet."""
+        used = [design for design in self.designs if design.index_from <= index]
+        return used[-1] if used else None
+
+    def _design(self, name: str) -> StoredDesign:
+        group = self._file["designs"][name]
+        arrays = {key: np.asarray(dataset) for key, dataset in group.items()}
+        attributes = {key: _plain(value) for key, value in group.attrs.items()}
+        if checksum(arrays[key] for key in sorted(arrays)) != attributes.pop("crc", None):
+            raise CorruptRecordingError(f"{self.path}: design {name} is not what was written (its checksum differs)")
+        return StoredDesign(int(attributes.pop("index_from")), arrays, attributes)
+
+    # ------------------------------------------------------------------ rows
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [str(name) for name in self._file["frames"].attrs["radios"]]
+
+    @cached_property
+    def _results(self) -> NDArray[np.void]:
+        return np.asarray(self._file["results"][: self.n_frames])
+
+    def _settings(self, row: NDArray[np.void], k: int) -> Mapping[str, float]:
+        names = self._file["frames"].attrs["settings"]
+        return {str(name): float(value) for name, value in zip(names, row["settings"][k], strict=True)}
+
+    def _whole_frames(self) -> int:
+        """Count whole rows from the front; a last row torn by a kill does not count."""
+        if "frames" not in self._file:
+            return 0
+        written = self._file["frames"].fields("written")[:]
+        count = int(np.argmin(written)) if not written.all() else len(written)
+        self.n_frames = count
+        while self.n_frames and not self._is_whole(self.n_frames - 1) and self.status == "running":
+            self.n_frames -= 1
+        return self.n_frames
+
+    def _is_whole(self, index: int) -> bool:
+        try:
+            self.exchange(index)
+        except CorruptRecordingError:
+            return False
+        return True
+
+
+def _require_format(path: Path, file: h5py.File) -> None:
+    if file.attrs.get("format") != FORMAT:
+        raise RecordingFormatError(f"{path} is an HDF5 file, but no recording of this testbed")
+    version = int(file.attrs["format_version"])
+    if version > FORMAT_VERSION:
+        raise RecordingFormatError(f"{path} has format version {version}; this testbed reads up to {FORMAT_VERSION}: update it")
+
+
+def _plain(value: object) -> str | float:
+    """Return an attribute as a plain Python value."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, str | int | float) else str(value)
