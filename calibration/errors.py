@@ -1,7 +1,7 @@
 """Everything that can go wrong with a calibration.
 
-    CalibrationError
-    └── CoefficientError (ValueError)      coefficients that have no inverse
+CalibrationError
+└── CoefficientError (ValueError)      coefficients that have no inverse
 """
 
 __all__ = ["CalibrationError", "CoefficientError"]

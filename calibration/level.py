@@ -35,7 +35,9 @@ class LevelCalibration:
         for name in ("tx", "rx"):
             coefficients = np.asarray(getattr(self, name), dtype=complex)
             if coefficients.ndim != 1 or not np.all(np.isfinite(coefficients)) or np.any(coefficients == 0):
-                raise CoefficientError(f"calibration {self.identity}: {name} coefficients must be finite, not zero and one per channel")
+                raise CoefficientError(
+                    f"calibration {self.identity}: {name} coefficients must be finite, not zero and one per channel"
+                )
             object.__setattr__(self, name, coefficients)
 
     @classmethod

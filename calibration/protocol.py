@@ -27,7 +27,7 @@ class Calibration(Protocol):
         ...
 
     def embed_tx(self, digital: NDArray[np.complex64]) -> Complex:
-        """Return what leaves the ports, root-watt, when the converters are given digital samples; inverse of `apply_tx`."""
+        """Return what leaves the ports, root-watt, for what the converters are given; inverse of `apply_tx`."""
         ...
 
     def apply(self, capture: Capture) -> Complex:

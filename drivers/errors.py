@@ -1,12 +1,12 @@
 """Everything that can go wrong with a radio.
 
-    DriverError
-    ├── RadioNotFoundError (LookupError)     no such driver, device or file behind an address
-    ├── SettingsError (ValueError)           a setting the radio cannot make, or coerced beyond the tolerance
-    ├── RadioStateError (RuntimeError)       called out of order: not armed, closed, late
-    ├── InvalidSamplesError (ValueError)     samples that must not be sent: NaN, beyond full scale, wrong shape
-    ├── SampleLossError (OSError)            the radio lost samples: overrun, underrun, short read
-    └── ReplayMismatchError (ValueError)     a replayed exchange differs from the recorded one
+DriverError
+├── RadioNotFoundError (LookupError)     no such driver, device or file behind an address
+├── SettingsError (ValueError)           a setting the radio cannot make, or coerced beyond the tolerance
+├── RadioStateError (RuntimeError)       called out of order: not armed, closed, late
+├── InvalidSamplesError (ValueError)     samples that must not be sent: NaN, beyond full scale, wrong shape
+├── SampleLossError (OSError)            the radio lost samples: overrun, underrun, short read
+└── ReplayMismatchError (ValueError)     a replayed exchange differs from the recorded one
 """
 
 __all__ = [

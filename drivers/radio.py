@@ -102,7 +102,8 @@ class Radio(Protocol):
         """Load a burst and schedule one exchange.
 
         Args:
-            burst: Samples to send, shape (n_tx, n), magnitude up to 1 (full scale), n <= n_samples. (0, n) sends nothing.
+            burst: Samples to send, shape (n_tx, n), magnitude up to 1 (full scale), n <= n_samples. (0, n) sends
+                nothing.
             n_samples: Number of samples to receive on every receive channel.
             start_s: Device time of the first sample, sent and received.
 
@@ -139,7 +140,9 @@ def check_settings(radio: str, settings: RadioSettings, capabilities: Capabiliti
     for name, value in settings.as_mapping().items():
         allowed: Range = getattr(capabilities, name)
         if value not in allowed:
-            raise SettingsError(f"radio {radio} ({capabilities.model}): {name} = {value:g} is outside {allowed}; change the scenario")
+            raise SettingsError(
+                f"radio {radio} ({capabilities.model}): {name} = {value:g} is outside {allowed}; change the scenario"
+            )
 
 
 def check_burst(radio: str, burst: NDArray[np.complex64], n_samples: int, capabilities: Capabilities) -> None:
@@ -150,13 +153,15 @@ def check_burst(radio: str, burst: NDArray[np.complex64], n_samples: int, capabi
     """
     if burst.ndim != 2 or burst.shape[0] not in (0, capabilities.n_tx) or burst.shape[1] > n_samples:
         raise InvalidSamplesError(
-            f"radio {radio}: a burst of shape {burst.shape} does not fit {capabilities.n_tx} transmit channels and {n_samples} samples"
+            f"radio {radio}: a burst of shape {burst.shape} does not fit "
+            f"{capabilities.n_tx} transmit channels and {n_samples} samples"
         )
     magnitude = np.abs(burst)
-    bad = ~(magnitude <= 1.0 + 1e-6)          # also true for NaN
+    bad = ~(magnitude <= 1.0 + 1e-6)  # also true for NaN
     if bad.any():
         channel, sample = np.argwhere(bad)[0]
         raise InvalidSamplesError(
-            f"radio {radio}: sample {sample} of transmit channel {channel} is {burst[channel, sample]}, beyond full scale or not finite; "
+            f"radio {radio}: sample {sample} of transmit channel {channel} is {burst[channel, sample]}, "
+            "beyond full scale or not finite; "
             "lower the power or raise tx_gain_db"
         )

@@ -51,11 +51,17 @@ def open_replay_address(place: str, requests: Sequence[RadioRequest], scene: Sce
     path, _, query = place.partition("?")
     options = dict(parse_qsl(query))
     if not path or set(options) - {"first", "tx"} or options.get("tx", "check") not in ("check", "ignore"):
-        raise RadioNotFoundError(f"radio {requests[0].name}: {place!r} is no replay address; write replay:FILE?first=N&tx=check|ignore")
-    return open_replay(Path(path), requests, first=int(options.get("first", 0)), check_sent=options.get("tx") != "ignore")
+        raise RadioNotFoundError(
+            f"radio {requests[0].name}: {place!r} is no replay address; write replay:FILE?first=N&tx=check|ignore"
+        )
+    return open_replay(
+        Path(path), requests, first=int(options.get("first", 0)), check_sent=options.get("tx") != "ignore"
+    )
 
 
-def open_replay(path: Path, requests: Sequence[RadioRequest], *, first: int = 0, check_sent: bool = True) -> dict[str, ReplayRadio]:
+def open_replay(
+    path: Path, requests: Sequence[RadioRequest], *, first: int = 0, check_sent: bool = True
+) -> dict[str, ReplayRadio]:
     """Open radios that answer from a recording.
 
     Args:
@@ -167,7 +173,9 @@ class ReplayRadio:
         check_burst(self._name, burst, n_samples, self.capabilities)
         recording = self._tape.recording
         if self._next >= recording.n_frames:
-            raise ReplayMismatchError(f"radio {self._name}: frame {self._next} is asked for, {recording.path} holds {recording.n_frames}")
+            raise ReplayMismatchError(
+                f"radio {self._name}: frame {self._next} is asked for, {recording.path} holds {recording.n_frames}"
+            )
         self._check_exchange(burst, n_samples)
         self._armed = True
 
@@ -197,7 +205,9 @@ class ReplayRadio:
         exchange, where = self._tape.exchange(self._next), f"frame {self._next}, radio {self._name}"
         length = exchange.captures[self._name].samples.shape[1]
         if n_samples != length:
-            raise ReplayMismatchError(f"{where}: {n_samples} samples are asked for, {length} were recorded; the frame layout differs")
+            raise ReplayMismatchError(
+                f"{where}: {n_samples} samples are asked for, {length} were recorded; the frame layout differs"
+            )
         if not self._tape.check_sent:
             return
         recorded = exchange.sent.get(self._name, np.zeros((0, 0), dtype=np.complex64))

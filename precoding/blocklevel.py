@@ -134,7 +134,10 @@ def _explained(request: _Request) -> InfeasibleError | InaccurateError:
             "lower min_sinr_db a little or allow more time",
             design=None,
         )
-    largest_db, _ = largest_common_sinr(problem, request.min_sinr_db.shape)
+    try:
+        largest_db, _ = largest_common_sinr(problem, request.min_sinr_db.shape)
+    except ArithmeticError as error:
+        return InaccurateError(f"{request.scheme}: the targets are infeasible, but {error}", design=None)
     return _infeasible(request, margin, largest_db)
 
 

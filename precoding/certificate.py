@@ -25,7 +25,8 @@ class Certificate:
     Attributes:
         rcrb_rad: (J,) root Cramer-Rao bound of each target's angle at gram L W W^H: Prop. 1 (CBF) or Prop. 2 (CoMP).
         bound_rcrb_rad: What the largest of them cannot go below, from the relaxed optimum. In CBF the relaxed problem
-            takes the foreign reflections as these weights make them.
+            takes the foreign reflections as the last pass made them; where rounding missed a target, it is the optimum
+            at the target raised by that much (at most 0.05 dB).
         gap: max(rcrb_rad) / bound_rcrb_rad - 1.
         worst_sinr_db: (J, K) exact worst case within the CSI balls that the design had to hold (radius 0 if none).
         sinr_db: (J, K) on the estimated channels.

@@ -43,7 +43,9 @@ class Bench:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Silence and close every radio, whatever happened."""
         self.close()
 
@@ -86,7 +88,8 @@ class Bench:
         limit_dbm = self.scenario.rf.max_output_dbm
         if not output_dbm <= limit_dbm:
             raise RfPolicyError(
-                f"frame {index}: radio {name} would put out {output_dbm:.1f} dBm at a peak; rf.max_output_dbm is {limit_dbm:g} dBm; "
+                f"frame {index}: radio {name} would put out {output_dbm:.1f} dBm at a peak, "
+                f"rf.max_output_dbm is {limit_dbm:g} dBm; "
                 "lower the station's power_dbm, or raise the limit if the antenna and the licence allow it"
             )
 
@@ -96,7 +99,9 @@ class Bench:
 
     def _settings(self) -> dict[str, RadioSettings]:
         carrier_hz, rate_hz = self.scenario.carrier_hz, self.frame.sample_rate_hz
-        stations = {s.name: RadioSettings(carrier_hz, rate_hz, s.tx_gain_db, s.rx_gain_db) for s in self.scenario.stations}
+        stations = {
+            s.name: RadioSettings(carrier_hz, rate_hz, s.tx_gain_db, s.rx_gain_db) for s in self.scenario.stations
+        }
         idle_db = min(0.0, self.scenario.rf.max_tx_gain_db)
         users = {u.name: RadioSettings(carrier_hz, rate_hz, idle_db, u.rx_gain_db) for u in self.scenario.ordered_users}
         return stations | users

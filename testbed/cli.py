@@ -32,10 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _call(options: argparse.Namespace) -> int:
-    from testbed import commands  # noqa: PLC0415  (heavy: numpy, rich and what they pull in)
+    from testbed import commands
 
     if options.command == "run":
-        return commands.run(options.scenario, options.frames, options.seed, options.output, options.overwrite, options.quiet)
+        return commands.run(
+            options.scenario, options.frames, options.seed, options.output, options.overwrite, options.quiet
+        )
     if options.command == "replay":
         return commands.replay(options.file, options.frames, options.tx == "check", options.quiet)
     if options.command == "info":
@@ -44,13 +46,17 @@ def _call(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="testbed", description="Multi-cell ISAC precoders over the air: run, record, replay.")
+    parser = argparse.ArgumentParser(
+        prog="testbed", description="Multi-cell ISAC precoders over the air: run, record, replay."
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run an experiment and record it")
     run.add_argument("scenario", metavar="SCENARIO", help="a shipped scenario's name, or a TOML file")
-    run.add_argument("--frames", type=_positive, default=100, metavar="N", help="number of frames (100); the first only sounds")
+    run.add_argument(
+        "--frames", type=_positive, default=100, metavar="N", help="number of frames (100); the first only sounds"
+    )
     run.add_argument("--seed", type=_natural, default=1, metavar="S", help="of payload and simulated physics (1)")
     run.add_argument("--output", type=Path, metavar="FILE", help="the recording (runs/<date>_<scenario>.h5)")
     run.add_argument("--overwrite", action="store_true", help="replace an existing output file")
@@ -59,7 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", help="run the same measurement on a recording")
     replay.add_argument("file", type=Path, metavar="FILE", help="a recording")
     replay.add_argument("--frames", type=_slice, default=slice(None), metavar="A:B", help="frames A to B - 1 only")
-    replay.add_argument("--tx", choices=("check", "ignore"), default="check", help="refuse (check) or allow (ignore) other samples to send")
+    replay.add_argument(
+        "--tx",
+        choices=("check", "ignore"),
+        default="check",
+        help="refuse (check) or allow (ignore) other samples to send",
+    )
     replay.add_argument("--quiet", action="store_true", help="no progress bar and no table")
 
     info = commands.add_parser("info", help="say what is in a recording or a scenario")
@@ -67,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("scenarios", help="list the shipped scenarios")
     for command in (run, replay, info):
-        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
+        command.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+        )
     return parser
 
 
@@ -98,14 +111,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _is_wrong_request(error: Exception) -> bool:
     """Whether nothing was tried because the command or the scenario is wrong."""
-    from testbed.errors import RequestError, ScenarioError  # noqa: PLC0415
+    from testbed.errors import RequestError, ScenarioError
 
     return isinstance(error, ScenarioError | RequestError)
 
 
 def _in_one_line(error: Exception) -> str:
     """Say what happened in one line; errors that are not ours are named, for they are faults of the program."""
-    from testbed.commands import OUR_ERRORS  # noqa: PLC0415
+    from testbed.commands import OUR_ERRORS
 
     text = " ".join(str(error).split())
     return text if isinstance(error, OUR_ERRORS) else f"unexpected {type(error).__name__}: {text} (--debug shows where)"

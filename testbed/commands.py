@@ -50,7 +50,10 @@ def replay(file: Path, frames: slice, check_sent: bool, quiet: bool) -> int:
     with Recording.open(file) as recording:
         count = len(range(recording.n_frames)[frames])
         if recording.status != "complete":
-            console.print(f"this recording is not complete: {recording.status}; {recording.n_frames} frames are whole", style="bold yellow")
+            console.print(
+                f"this recording is not complete: {recording.status}; {recording.n_frames} frames are whole",
+                style="bold yellow",
+            )
     with _progress(console, count) as advance:
         replayed = experiment.replay(file, frames=frames, check_sent=check_sent, listeners=[advance])
     print_summary(console, replayed.scenario, replayed.summary)
@@ -59,10 +62,15 @@ def replay(file: Path, frames: slice, check_sent: bool, quiet: bool) -> int:
         console.print("! the samples to send were not compared with those recorded (--tx ignore)", style="bold yellow")
     if check_sent and replayed.differences:
         raise ReplayError(
-            f"{file}: {len(replayed.differences)} results differ from the recorded ones, first {replayed.differences[0]}; "
+            f"{file}: {len(replayed.differences)} results differ from the recorded ones, "
+            f"first {replayed.differences[0]}; "
             "the software or the processor is not the one that recorded: compare `testbed info`"
         )
-    equal = f"differ from the recorded ones in {len(replayed.differences)} places" if replayed.differences else "equal the recorded ones to the bit"
+    equal = (
+        f"differ from the recorded ones in {len(replayed.differences)} places"
+        if replayed.differences
+        else "equal the recorded ones to the bit"
+    )
     console.print(f"\nthe results of frames {replayed.first} to {last} {equal}", highlight=False)
     return 0
 
@@ -79,7 +87,9 @@ def info(what: str) -> int:
         console.print(line, highlight=False, soft_wrap=True)
     console.print("\npackages")
     for name in PACKAGES:
-        console.print(f"  {name:<12} {Path(str(importlib.import_module(name).__file__)).parent}", highlight=False, soft_wrap=True)
+        console.print(
+            f"  {name:<12} {Path(str(importlib.import_module(name).__file__)).parent}", highlight=False, soft_wrap=True
+        )
     return 0
 
 

@@ -26,7 +26,10 @@ def describe_recording(path: str, recording: Recording) -> list[str]:
         "radios",
     ]
     for name, facts in recording.radios.items():
-        lines.append(f"  {name:<12} {facts['model']} {facts['serial']} at {facts['address']}, {facts['n_tx']} tx, {facts['n_rx']} rx")
+        lines.append(
+            f"  {name:<12} {facts['model']} {facts['serial']} at {facts['address']}, "
+            f"{facts['n_tx']} tx, {facts['n_rx']} rx"
+        )
     lines += [f"designs at frames {', '.join(str(design.index_from) for design in recording.designs) or 'none'}"]
     lines += [f"results {', '.join(recording.result_names)}", "scenario"]
     return lines + [f"  {line}" for line in _scenario_lines(scenario)]
@@ -40,18 +43,21 @@ def _scenario_lines(scenario: Scenario) -> Iterator[str]:
         f"{scenario.carrier_hz / 1e9:g} GHz, {frame.symbol_rate_hz / 1e3:g} ksymbol/s, {frame.modulation.upper()}"
     )
     yield (
-        f"frame of {1e3 * scenario.frame_duration_s:.3g} ms every {1e3 * frame.period_s:g} ms: {frame.sounding_symbols} symbols sounding, "
+        f"frame of {1e3 * scenario.frame_duration_s:.3g} ms every {1e3 * frame.period_s:g} ms: "
+        f"{frame.sounding_symbols} symbols sounding, "
         f"{frame.payload_symbols} payload; air: {scenario.air.model}"
     )
     arrival = np.degrees(true_arrival_angles(scenario, 0.0))
     for m, station in enumerate(scenario.stations):
         target = scenario.ordered_targets[m]
         yield (
-            f"station {station.name} at {station.position_m} m, broadside {station.orientation_deg:g} deg, {station.n_tx} tx, "
+            f"station {station.name} at {station.position_m} m, broadside {station.orientation_deg:g} deg, "
+            f"{station.n_tx} tx, "
             f"{station.n_rx} rx, {station.power_dbm:g} dBm, radio {station.radio}"
         )
         yield (
-            f"  target {target.name} at {distance_m(station.position_m, target.position_m):.1f} m under {arrival[m]:.1f} deg, "
+            f"  target {target.name} at {distance_m(station.position_m, target.position_m):.1f} m "
+            f"under {arrival[m]:.1f} deg, "
             f"{target.rcs_m2:g} m2, velocity {target.velocity_m_s} m/s"
         )
         for user in scenario.ordered_users[m * scenario.users_per_cell : (m + 1) * scenario.users_per_cell]:

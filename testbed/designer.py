@@ -66,14 +66,16 @@ class LiveDesigner:
         scheme = self.scenario.scheme
         turned = np.max(np.abs(new.arrival_angles - old.arrival_angles))
         drift = channel_drift(old.channels, new.channels, cooperative=scheme.name.endswith("comp"))
-        return bool(turned > np.radians(scheme.redesign_angle_deg) or np.any(drift > scheme.redesign_csi_radii * old.csi_radius))
+        return bool(
+            turned > np.radians(scheme.redesign_angle_deg) or np.any(drift > scheme.redesign_csi_radii * old.csi_radius)
+        )
 
 
 def channel_drift(old: Complex, new: Complex, *, cooperative: bool) -> Vector:
     """Return how far each link's channel moved, (J, J, K), apart from phases that no precoder cares about.
 
-    A user's oscillator turns all its channels together. Where stations send independent streams (CBF), even a phase of one
-    link alone changes nothing; where they send the same (CoMP), the phases between the links do.
+    A user's oscillator turns all its channels together. Where stations send independent streams (CBF), even a phase
+    of one link alone changes nothing; where they send the same (CoMP), the phases between the links do.
 
     Args:
         old: Channels, complex (J, J, K, n_tx), [n, m, k].
@@ -87,7 +89,7 @@ def channel_drift(old: Complex, new: Complex, *, cooperative: bool) -> Vector:
 
 
 class RecordedDesigner:
-    """Hands out the precoders of a recording: a design is a decision, and a replay keeps the decisions that were made."""
+    """Hands out the precoders of a recording: a design is a decision, and a replay keeps decisions."""
 
     def __init__(self, precoder_at: Callable[[int], Decision]) -> None:
         self._precoder_at = precoder_at

@@ -29,7 +29,13 @@ Listener = Callable[[FrameDone], None]
 
 
 def run(
-    scenario: Scenario, *, frames: int, seed: int, output: Path, overwrite: bool = False, listeners: Sequence[Listener] = ()
+    scenario: Scenario,
+    *,
+    frames: int,
+    seed: int,
+    output: Path,
+    overwrite: bool = False,
+    listeners: Sequence[Listener] = (),
 ) -> Summary:
     """Run an experiment into a recording.
 
@@ -45,7 +51,8 @@ def run(
         The summary.
 
     Raises:
-        TestbedError, DriverError, PrecodingError, RecordingError: Why it failed; the recording is whole up to that frame.
+        TestbedError, DriverError, PrecodingError, RecordingError: Why it failed; the recording is whole up to that
+        frame.
     """
     with Bench(scenario, _frame(scenario), seed) as bench:
         radios = {name: _radio_facts(scenario, bench, name) for name in bench.capabilities}
@@ -80,7 +87,9 @@ class Replayed:
     differences: tuple[str, ...]
 
 
-def replay(path: Path, *, frames: slice = slice(None), check_sent: bool = True, listeners: Sequence[Listener] = ()) -> Replayed:
+def replay(
+    path: Path, *, frames: slice = slice(None), check_sent: bool = True, listeners: Sequence[Listener] = ()
+) -> Replayed:
     """Run the same measurement on the captures of a recording.
 
     The precoders are those recorded: a design is a decision of the day. Everything else is computed again.
@@ -99,7 +108,9 @@ def replay(path: Path, *, frames: slice = slice(None), check_sent: bool = True, 
         scenario = Scenario.parse(recording.scenario_text, str(path))
         indices = range(recording.n_frames)[frames]
         if not indices:
-            raise RequestError(f"{path}: no frame in {frames.start}:{frames.stop}; the recording holds {recording.n_frames} frames")
+            raise RequestError(
+                f"{path}: no frame in {frames.start}:{frames.stop}; the recording holds {recording.n_frames} frames"
+            )
         knowledge = _knowledge_before(recording, indices.start)
         designer = RecordedDesigner(lambda index: _recorded_decision(recording, index))
         address = f"replay:{path}?first={indices.start}&tx={'check' if check_sent else 'ignore'}"
@@ -135,7 +146,8 @@ def _calibrations(bench: Bench) -> Mapping[str, LevelCalibration]:
 
 
 def _radio_facts(scenario: Scenario, bench: Bench, name: str) -> Mapping[str, str | float]:
-    address = {node.name: node.radio for node in (*scenario.stations, *scenario.users)}[name]
+    stations = {station.name: station.radio for station in scenario.stations}
+    address = (stations | {user.name: user.radio for user in scenario.users})[name]
     able = bench.capabilities[name]
     return {
         "address": address,
@@ -185,6 +197,7 @@ def _differences(recording: Recording, done: FrameDone) -> list[str]:
             where = np.unravel_index(np.argmax(np.atleast_1d(value != recorded)), np.atleast_1d(value).shape)
             place = ", ".join(map(str, where))
             found.append(
-                f"frame {done.index}, {name}[{place}]: {np.atleast_1d(value)[where]!r} now, {np.atleast_1d(recorded)[where]!r} recorded"
+                f"frame {done.index}, {name}[{place}]: {np.atleast_1d(value)[where]!r} now, "
+                f"{np.atleast_1d(recorded)[where]!r} recorded"
             )
     return found

@@ -44,9 +44,10 @@ class Frame:
         pulse: Modulator and matched filter of the frame's length.
         pilots: Sounding sequences of unit modulus, (J, n_tx, sounding_symbols), orthogonal over all J n_tx antennas.
         sync: Each station's synchronisation symbols of unit modulus, (J, sync_symbols).
-        sync_tapers: Antenna weights of unit modulus with which the segments of sync are sent, (SYNC_SEGMENTS, n_tx): chirps, so
-            nearly the same power everywhere; the second half repeats the first, so that its phase against it is the carrier
-            offset; the tapers of a half are orthogonal, so that no user is in a fade of all of them.
+        sync_tapers: Antenna weights of unit modulus with which the segments of sync are sent, (SYNC_SEGMENTS, n_tx):
+            chirps, so nearly the same power everywhere; the second half repeats the first, so that its phase against
+            it is the carrier offset; the tapers of a half are orthogonal, so that no user is in a fade of all of
+            them.
     """
 
     options: FrameOptions
@@ -104,7 +105,7 @@ class Frame:
         return self.n_samples / self.sample_rate_hz
 
     def preamble(self, power: NDArray[np.float64]) -> Complex:
-        """Return the symbols of every antenna but the payload's, (J, n_tx, n_symbols), at each station's total power (J,)."""
+        """Return all symbols but the payload's, (J, n_tx, n_symbols), at each station's total power (J,)."""
         symbols = np.zeros((self.n_stations, self.n_tx, self.pulse.n_symbols), dtype=complex)
         tapers = self.sync_tapers.T.repeat(self.options.sync_symbols // SYNC_SEGMENTS, axis=1)
         for station in range(self.n_stations):
@@ -116,7 +117,8 @@ class Frame:
         """Return the samples of one frame at the antenna ports, (J, n_tx, n_samples), root-watt.
 
         Args:
-            waveform: Precoded payload symbols (J, n_tx, payload_symbols), root-watt; None sends a frame that only sounds.
+            waveform: Precoded payload symbols (J, n_tx, payload_symbols), root-watt; None sends a frame that only
+                sounds.
             power: Each station's power for sync and sounding, (J,), watt.
         """
         symbols = self.preamble(power)
@@ -138,11 +140,10 @@ def _tapers(n_tx: int) -> Complex:
 
 
 def _pilots(n_stations: int, n_tx: int, length: int) -> Complex:
-    """Return rows of a Fourier matrix under one common scramble: orthogonal, and nearly so when shifted against each other."""
+    """Return rows of a Fourier matrix under one scramble: orthogonal, and nearly so when shifted."""
     rows = np.arange(n_stations * n_tx)
     fourier = np.exp(2j * np.pi * np.outer(rows, np.arange(length)) / length)
-    return (fourier * _fixed_qpsk(0, length)).reshape(n_stations, n_tx, length)
-
+    return np.asarray((fourier * _fixed_qpsk(0, length)).reshape(n_stations, n_tx, length))
 
 
 def _fixed_qpsk(number: int, *shape: int) -> Complex:

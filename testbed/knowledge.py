@@ -15,7 +15,8 @@ __all__ = ["Knowledge"]
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
-# Weight of the newest sounding in the tracked cross angles: they are seen through the weak inter-cell echoes, and a target that
+# Weight of the newest sounding in the tracked cross angles: they are seen through the weak inter-cell echoes, and a
+# target that
 # walks turns by less than a tenth of a beam in the 4 / SMOOTHING frames that the average spans.
 SMOOTHING = 0.2
 

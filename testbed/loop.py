@@ -90,7 +90,10 @@ class Loop:
         symbols = self.frame.draw(payload_rng(self.seed, index), self.scenario.users_per_cell)
         waveform = None if decision.precoder is None else decision.precoder.waveform(symbols)
         ports = self.frame.modulate(waveform, self.power)
-        sent = {station.name: self.calibrations[station.name].apply_tx(ports[m]) for m, station in enumerate(self.scenario.stations)}
+        sent = {
+            station.name: self.calibrations[station.name].apply_tx(ports[m])
+            for m, station in enumerate(self.scenario.stations)
+        }
         captures = self.bench.exchange(index, sent)
         received = {name: self.calibrations[name].apply(capture) for name, capture in captures.items()}
         outcome = self.measurement.measure(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,9 @@ class Outcome:
     @classmethod
     def from_results(cls, results: Mapping[str, NDArray[np.generic]]) -> Outcome:
         """Return the outcome that `as_results` was taken from."""
+        values: dict[str, Any] = {
+            item.name: np.asarray(results[item.name]) for item in fields(cls) if item.name in results
+        }
+        values |= {name: bool(values[name]) for name in ("clipped", "designed")}
         sounding = Sounding(**{item.name: np.asarray(results[item.name]) for item in fields(Sounding)})
-        own = {item.name: np.asarray(results[item.name]) for item in fields(cls) if item.name != "sounding"}
-        flags = {name: bool(own.pop(name)) for name in ("clipped", "designed")}
-        return cls(sounding=sounding, **own, **flags)
+        return cls(sounding=sounding, **values)

@@ -67,12 +67,14 @@ def _communication(scenario: Scenario, summary: Summary) -> Table:
 def _remarks(scenario: Scenario, summary: Summary) -> list[str]:
     used = sorted({name for row in summary.stations for name in row.estimators})
     lines = [
-        "Angles and errors are means over frames against the scenario's geometry; root CRB for the symbols really sent, "
+        "Angles and errors are means over frames against the scenario's geometry; root CRB for the symbols really "
+        "sent, "
         f"amplitudes and noise as estimated ({', '.join(f'{name}: {JUDGED_BY[name]}' for name in used)}).",
         "Promised: the worst case within the measured CSI ball, by the certificate. Predicted: from the last sounding. "
         "Measured: on known symbols, bias removed; a frame is within the promise if its 95 % interval reaches it.",
         f"Precoders designed: {summary.designs} in {summary.frames} frames (again when an angle moves by "
-        f"{scenario.scheme.redesign_angle_deg:g} deg or a channel by {scenario.scheme.redesign_csi_radii:g} CSI radii).",
+        f"{scenario.scheme.redesign_angle_deg:g} deg or a channel by "
+        f"{scenario.scheme.redesign_csi_radii:g} CSI radii).",
     ]
     lines += [_weak_echo(row) for row in summary.stations if row.array_output_snr_db < MEANINGFUL_SNR_DB]
     lines += [_below_bound(row) for row in summary.stations if row.ratio_high < 1]
@@ -84,17 +86,22 @@ def _remarks(scenario: Scenario, summary: Summary) -> list[str]:
 
 def _weak_echo(row: StationSummary) -> str:
     return (
-        f"! {row.name}: array-output SNR {row.array_output_snr_db:.1f} dB is below {MEANINGFUL_SNR_DB:g} dB, where estimators leave "
+        f"! {row.name}: array-output SNR {row.array_output_snr_db:.1f} dB is below {MEANINGFUL_SNR_DB:g} dB, "
+        "where estimators leave "
         "the Cramer-Rao bound: the ratio says nothing there."
     )
 
 
 def _below_bound(row: StationSummary) -> str:
-    return f"! {row.name}: the error is below its bound, which is a fault of the bench: check amplitudes, noise and the true angle."
+    return (
+        f"! {row.name}: the error is below its bound, which is a fault of the bench: "
+        "check amplitudes, noise and the true angle."
+    )
 
 
 def _broken_promise(row: UserSummary) -> str:
     return (
-        f"! {row.name}: measured SINR is below the promise; the channel moved further between sounding and payload than the CSI ball, "
+        f"! {row.name}: measured SINR is below the promise; the channel moved further between sounding and payload "
+        "than the CSI ball, "
         "or something not in the model disturbs this user."
     )

@@ -54,7 +54,7 @@ class StationSummary:
 
 @dataclass(frozen=True)
 class UserSummary:
-    """One user's SINR in dB, means over all frames with a payload; the interval is of the measured mean (95 %, Student)."""
+    """One user's SINR in dB, means over payload frames; the interval is of the measured mean (95 %, Student)."""
 
     name: str
     station: str
@@ -86,16 +86,24 @@ def summarise(scenario: Scenario, starts_s: Sequence[float], outcomes: Sequence[
         starts_s: When each frame began, seconds since the first.
         outcomes: What each frame showed.
     """
-    rows = [(start, outcome) for start, outcome in zip(starts_s, outcomes, strict=True) if np.isfinite(outcome.sinr).all()]
+    rows = [
+        (start, outcome) for start, outcome in zip(starts_s, outcomes, strict=True) if np.isfinite(outcome.sinr).all()
+    ]
     stations = tuple(_station(scenario, m, rows) for m in range(len(scenario.stations))) if rows else ()
-    users = tuple(_user(scenario, m, k, rows) for m in range(len(scenario.stations)) for k in range(scenario.users_per_cell)) if rows else ()
+    users = (
+        tuple(
+            _user(scenario, m, k, rows) for m in range(len(scenario.stations)) for k in range(scenario.users_per_cell)
+        )
+        if rows
+        else ()
+    )
     designs = sum(outcome.designed for outcome in outcomes)
     clipped = sum(outcome.clipped for outcome in outcomes)
     return Summary(len(outcomes), len(rows), designs, clipped, stations, users)
 
 
 def ratio_interval(ratio: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the interval of a root-mean-square ratio of count independent Gaussian errors to their standard deviations."""
+    """Return the interval of a root-mean-square ratio of count Gaussian errors to their standard deviations."""
     tail = (1 - confidence) / 2
     return ratio * float(np.sqrt(count / chdtri(count, tail))), ratio * float(np.sqrt(count / chdtri(count, 1 - tail)))
 

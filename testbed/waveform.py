@@ -1,7 +1,7 @@
 """Root-raised-cosine pulses: symbols to samples and back, exact on a circle as long as the frame.
 
-The whole frame is one stream of symbols at one symbol rate; its spectrum is shaped in the frequency domain, so the pulse is
-not truncated. Guards of silence at both ends of the frame make the circle harmless.
+The whole frame is one stream of symbols at one symbol rate; its spectrum is shaped in the frequency domain, so the
+pulse is not truncated. Guards of silence at both ends of the frame make the circle harmless.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Pulse:
         return scipy.fft.ifft(spectrum, overwrite_x=True)
 
     def _symbols(self, occupied: Complex) -> Complex:
-        """Sample a spectrum once a symbol: bins a symbol rate apart fold onto each other (two at most, roll-off is below 1)."""
+        """Sample a spectrum once a symbol: bins a symbol rate apart fold onto each other, two at most."""
         inner = self.occupied % self.n_symbols
         upper = self.occupied < self.n_samples // 2
         folded = np.zeros((*occupied.shape[:-1], self.n_symbols), dtype=complex)

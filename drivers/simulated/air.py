@@ -49,7 +49,7 @@ def propagate(
 
 
 def _delayed(live: list[Path], sent: Mapping[str, Complex], n_samples: int, sample_rate_hz: float) -> Complex:
-    """Return each path's stream (tx_response^T x)(t - delay), shape (n_paths, n_samples); delays are band-limited and exact."""
+    """Return each path's stream (tx_response^T x)(t - delay), (n_paths, n_samples), exact for band-limited signals."""
     longest = max(path.delay_s for path in live) * sample_rate_hz
     n_fft = scipy.fft.next_fast_len(n_samples + int(np.ceil(longest)) + 64)  # room, so that nothing wraps to the front
     spectra = {name: scipy.fft.fft(samples, n_fft) for name, samples in sent.items()}
@@ -70,7 +70,9 @@ def _phase_ramps(delays_s: NDArray[np.float64], n_fft: int, sample_rate_hz: floa
     step = -2j * np.pi * sample_rate_hz / n_fft * delays_s
     fine = 1 << (n_fft.bit_length() // 2)
     coarse = np.exp(np.multiply.outer(step, np.arange(0, n_fft, fine)))
-    ramp = (coarse[:, :, None] * np.exp(np.multiply.outer(step, np.arange(fine)))[:, None, :]).reshape(len(delays_s), -1)
+    ramp = (coarse[:, :, None] * np.exp(np.multiply.outer(step, np.arange(fine)))[:, None, :]).reshape(
+        len(delays_s), -1
+    )
     ramp[:, (n_fft + 1) // 2 :] *= np.exp(-n_fft * step)[:, None]  # the upper half of the bins are negative frequencies
     return np.asarray(ramp[:, :n_fft])
 
@@ -98,7 +100,9 @@ class Air:
             RadioStateError: Another radio of the exchange starts at another time: the air is shared, so is the start.
         """
         if self._listening and start_s != self._start_s:
-            raise RadioStateError(f"radio {radio}: starts at {start_s:g} s, the others at {self._start_s:g} s; start all together")
+            raise RadioStateError(
+                f"radio {radio}: starts at {start_s:g} s, the others at {self._start_s:g} s; start all together"
+            )
         self._start_s = start_s
         self._listening[radio] = n_rx
         if sent.shape[0]:
@@ -111,7 +115,7 @@ class Air:
         self._received.pop(radio, None)
 
     def carry(self, radio: str, n_samples: int, sample_rate_hz: float) -> Complex:
-        """Return what arrives at a radio's ports, root-watt, shape (n_rx, n_samples); carries the posted samples first."""
+        """Return what arrives at a radio's ports, root-watt, (n_rx, n_samples); carries the posted samples first."""
         if radio in self._listening:
             self._origin_s = self._start_s if self._origin_s is None else self._origin_s
             paths = self.propagation.at(self._start_s - self._origin_s)

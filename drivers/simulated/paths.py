@@ -1,7 +1,7 @@
 """From a scene to its paths: every way from a transmit array to a receive array, at one instant.
 
-A path carries one stream: what the transmit array sends in its direction, delayed, turned by Doppler, and spread over the
-receive array. Everything is linear, so that the air is a sum over paths.
+A path carries one stream: what the transmit array sends in its direction, delayed, turned by Doppler, and spread over
+the receive array. Everything is linear, so that the air is a sum over paths.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Vector = NDArray[np.float64]
 class Path:
     """One way from a transmit array to a receive array.
 
-    The receive array gets gain * rx_response * exp(j 2 pi doppler_hz t) * (tx_response^T x)(t - delay_s), where t counts from
-    the instant the path was computed for and gain includes the carrier phase at that instant.
+    The receive array gets gain * rx_response * exp(j 2 pi doppler_hz t) * (tx_response^T x)(t - delay_s), where t
+    counts from the instant the path was computed for and gain includes the carrier phase at that instant.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Path:
 
 
 class Propagation:
-    """All paths of a scene as a function of time; what is random in them (rays, phases) is drawn once, from the scene's seed."""
+    """All paths of a scene as a function of time; what is random in them is drawn once, from the scene's seed."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -51,7 +51,9 @@ class Propagation:
         self._ray_sine = rng.uniform(-1, 1, (users, stations, rays))
         self._ray_phase = rng.uniform(0, 2 * np.pi, (users, stations, rays))
         self._ray_arrival = rng.uniform(0, 2 * np.pi, (users, stations, rays))
-        self._leakage_phase = rng.uniform(0, 2 * np.pi, (stations, max(n.n_rx for n in scene.stations), max(n.n_tx for n in scene.stations)))
+        self._leakage_phase = rng.uniform(
+            0, 2 * np.pi, (stations, max(n.n_rx for n in scene.stations), max(n.n_tx for n in scene.stations))
+        )
         entries = (users, stations, max(n.n_tx for n in scene.stations))
         self._rayleigh = (rng.standard_normal(entries) + 1j * rng.standard_normal(entries)) / np.sqrt(2)
         self._resting: dict[tuple[int, int], tuple[Path, ...]] = {}  # paths of users that do not move, computed once
@@ -70,12 +72,16 @@ class Propagation:
                     yield from self._rician_paths(u, s, user, station, time_s)
                     continue
                 if (u, s) not in self._resting:
-                    once = [self._rayleigh_path(u, s)] if self.scene.normalised else self._rician_paths(u, s, user, station, 0.0)
+                    once = (
+                        [self._rayleigh_path(u, s)]
+                        if self.scene.normalised
+                        else self._rician_paths(u, s, user, station, 0.0)
+                    )
                     self._resting[u, s] = tuple(once)
                 yield from self._resting[u, s]
 
     def _rician_paths(self, u: int, s: int, user: Node, station: Node, time_s: float) -> Iterator[Path]:
-        """Line of sight and scattered rays; rays of a resting user have one delay and no Doppler, so they make one path."""
+        """Line of sight and scattered rays; those of a resting user share delay and Doppler, so they make one path."""
         scene = self.scene
         position, velocity = _moved(user, time_s), np.asarray(user.velocity_m_s)
         distance_m, sine = bearing(np.asarray(station.position_m), station.orientation_rad, position)
@@ -162,7 +168,7 @@ class Propagation:
     # ---------------------------------------------------------------- leakage
 
     def _leakage(self) -> Iterator[Path]:
-        """Direct coupling of each transmit to each receive antenna of a station: equal power, random phases, no delay."""
+        """Direct coupling of a station's transmit to its receive antennas: equal power, random phases, no delay."""
         if self.scene.leakage == 0:
             return
         for s, station in enumerate(self.scene.stations):

@@ -18,11 +18,17 @@ def friis_gain(distance_m: float, carrier_hz: float, gain_tx: float = 1.0, gain_
 
 
 def echo_gain(
-    distance_out_m: float, distance_back_m: float, rcs_m2: float, carrier_hz: float, gain_tx: float = 1.0, gain_rx: float = 1.0
+    distance_out_m: float,
+    distance_back_m: float,
+    rcs_m2: float,
+    carrier_hz: float,
+    gain_tx: float = 1.0,
+    gain_rx: float = 1.0,
 ) -> float:
     """Return the amplitude gain by way of a reflector, from the bistatic radar equation.
 
-    sqrt(G_t G_r lambda^2 rcs / ((4 pi)^3 d_out^2 d_back^2)); monostatic for equal distances (Skolnik, Radar Handbook, ch. 1).
+    sqrt(G_t G_r lambda^2 rcs / ((4 pi)^3 d_out^2 d_back^2)); monostatic for equal distances (Skolnik, Radar Handbook,
+    ch. 1).
     """
     wavelength_m = SPEED_OF_LIGHT / carrier_hz
     return float(
@@ -33,8 +39,8 @@ def echo_gain(
 def bearing(position_m: Vector, orientation_rad: float, point_m: Vector) -> tuple[float, float]:
     """Return distance (m) and sine of the angle under which an array sees a point.
 
-    The angle counts from broadside, counter-clockwise; array elements are numbered along broadside turned by +90 degrees, so
-    that a plane wave from a positive angle reaches the elements of high index first.
+    The angle counts from broadside, counter-clockwise; array elements are numbered along broadside turned by +90
+    degrees, so that a plane wave from a positive angle reaches the elements of high index first.
     """
     offset = point_m - position_m
     distance_m = float(np.hypot(*offset))
@@ -44,4 +50,4 @@ def bearing(position_m: Vector, orientation_rad: float, point_m: Vector) -> tupl
 
 def array_response(n: int, sine: float | Vector) -> NDArray[np.complex128]:
     """Return exp(j pi (i - (n-1)/2) sin theta), shape (..., n): a half-wavelength line, phase-centred."""
-    return np.exp(1j * np.pi * np.multiply.outer(np.asarray(sine), np.arange(n) - (n - 1) / 2))
+    return np.asarray(np.exp(1j * np.pi * np.multiply.outer(np.asarray(sine), np.arange(n) - (n - 1) / 2)))

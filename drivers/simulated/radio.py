@@ -1,6 +1,7 @@
 """The simulated radio: a front end on the shared air, in virtual time; nobody sleeps.
 
-Not modelled: USB or network transport, buffer timing, temperature, spurs, mutual coupling of antennas, element patterns.
+Not modelled: USB or network transport, buffer timing, temperature, spurs, mutual coupling of antennas, element
+patterns.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def open_simulated(place: str, requests: Sequence[RadioRequest], scene: Scene) -
         RadioNotFoundError: The scene has no such node, or the node has other antennas than asked for.
     """
     if place:
-        raise RadioNotFoundError(f"radio {requests[0].name}: 'simulated' takes no address, got {place!r}; write radio = \"simulated\"")
+        raise RadioNotFoundError(
+            f"radio {requests[0].name}: 'simulated' takes no address, got {place!r}; write radio = \"simulated\""
+        )
     air = Air(scene)
     nodes = {node.name: (number, node) for number, node in enumerate(scene.nodes)}
     radios = {}
@@ -107,7 +110,10 @@ class SimulatedRadio:
         if self._armed is not None:
             raise RadioStateError(f"radio {self._node.name}: already armed; collect or silence it first")
         if start_s < self._air.now_s:
-            raise RadioStateError(f"radio {self._node.name}: asked to start at {start_s:g} s, but it is {self._air.now_s:g} s; arm earlier")
+            raise RadioStateError(
+                f"radio {self._node.name}: asked to start at {start_s:g} s, but it is {self._air.now_s:g} s; "
+                "arm earlier"
+            )
         check_burst(self._node.name, burst, n_samples, self.capabilities)
         rng = np.random.default_rng([*self._seed, 1, self._air.exchanges])
         lo = oscillator(
@@ -161,4 +167,3 @@ class SimulatedRadio:
         if self._settings is None:
             raise RadioStateError(f"radio {self._node.name}: not configured; call configure first")
         return self._settings
-

@@ -59,7 +59,7 @@ class Clutter:
 
 @dataclass(frozen=True)
 class NormalisedGains:
-    """Path gains in the paper's terms instead of a link budget; all delays are zero, nothing but angles comes from geometry.
+    """Path gains in the paper's terms instead of a link budget; geometry gives angles only, all delays are zero.
 
     Attributes:
         echo_snr: |alpha_mm|^2 L P / sigma^2, linear (paper, section VI: 1).

@@ -3,7 +3,8 @@
 Two estimators, chosen by the data and never by the error:
 
 - structured maximum likelihood: exact for paper eq. (5), where all interference arrives from the target itself;
-- power-normalised Capon: when what the structured model leaves over is not white, that is, when interference arrives from
+- power-normalised Capon: when what the structured model leaves over is not white, that is, when interference arrives
+from
   elsewhere (reflections off other targets, clutter).
 """
 
@@ -69,7 +70,7 @@ class _Statistics:
         return steering(n_rx, angle), steering(n_tx, angle)
 
     def correlations(self, sine: Vector) -> tuple[Vector, Complex, Vector]:
-        """Return received energy a^H Ryy a / N, correlation a^H Ryx v* and illumination v^T Rxx v* of directions, (G,) each."""
+        """Return energy a^H Ryy a / N, correlation a^H Ryx v* and illumination v^T Rxx v* of directions, (G,) each."""
         a, v = self.beams(sine)
         energy = np.sum((a.conj() @ self.ryy) * a, axis=1).real / a.shape[1]
         correlation = np.sum((a.conj() @ self.ryx) * v.conj(), axis=1)
@@ -105,7 +106,7 @@ def _grid_beams(n: int) -> Complex:
 
 
 def _structured_likelihood(statistics: _Statistics, sine: Vector) -> Vector:
-    """Log-likelihood of a direction with C = q a a^H + sigma^2 I, all nuisances eliminated (rank-one Gaussian interference)."""
+    """Log-likelihood of a direction with C = q a a^H + sigma^2 I, all nuisances eliminated."""
     energy, correlation, illumination = statistics.correlations(sine)
     n_rx, length = statistics.ryy.shape[0], statistics.length
     left = np.maximum(energy - np.abs(correlation) ** 2 / (n_rx * illumination), np.finfo(float).tiny)
@@ -117,7 +118,7 @@ def _structured_likelihood(statistics: _Statistics, sine: Vector) -> Vector:
 
 
 def _capon_power(statistics: _Statistics, sine: Vector) -> Vector:
-    """Power of the echo as the Capon beamformer sees it, |alpha|^2 v^T Rxx v* (not |alpha|^2, which divides by the beam)."""
+    """Power of the echo behind a Capon beamformer, |alpha|^2 v^T Rxx v* (|alpha|^2 alone would divide by the beam)."""
     a, v = statistics.beams(sine)
     inverse = np.linalg.inv(statistics.ryy)
     weights = a.conj() @ inverse
@@ -144,9 +145,9 @@ def _search(criterion: Callable[[Vector], Vector]) -> float:
 def sphericity(received: Complex, sine: float) -> float:
     """Return the p-value of whiteness of what arrives from elsewhere than one direction.
 
-    Mauchly's likelihood-ratio test with Bartlett's correction for complex data, in the n_rx - 1 dimensions orthogonal to the
-    direction (Muirhead, Aspects of Multivariate Statistical Theory, ch. 8; complex form: p^2 - 1 degrees of freedom). With
-    fewer snapshots than dimensions nothing can be said and 1 is returned.
+    Mauchly's likelihood-ratio test with Bartlett's correction for complex data, in the n_rx - 1 dimensions orthogonal
+    to the direction (Muirhead, Aspects of Multivariate Statistical Theory, ch. 8; complex form: p^2 - 1 degrees of
+    freedom). With fewer snapshots than dimensions nothing can be said and 1 is returned.
     """
     n_rx, length = received.shape
     size = n_rx - 1
@@ -169,7 +170,9 @@ def _describe(statistics: _Statistics, sine: float, name: str, p_value: float) -
     left = float(energy - np.abs(correlation) ** 2 / (n_rx * illumination)) / length
     amplitude = correlation / (n_rx * illumination)
     fit = np.outer(a, amplitude * (v @ statistics.ryx.conj().T))
-    covariance = (statistics.ryy - fit - fit.conj().T + np.abs(amplitude) ** 2 * illumination * np.outer(a, a.conj())) / length
+    covariance = (
+        statistics.ryy - fit - fit.conj().T + np.abs(amplitude) ** 2 * illumination * np.outer(a, a.conj())
+    ) / length
     return MonostaticEstimate(
         float(np.arcsin(sine)), complex(amplitude), max(left - noise, 0.0) / n_rx, noise, covariance, name, p_value
     )

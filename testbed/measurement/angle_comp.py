@@ -1,7 +1,7 @@
 """A station's target angle when all stations' data are known to it (coordinated multipoint): joint maximum likelihood.
 
-The model is Y = sum_n alpha_n a(theta) v(theta_n)^T X_n + Z with white noise; theta_m = theta on the station's own path. The
-amplitudes are eliminated, which leaves a criterion in J angles.
+The model is Y = sum_n alpha_n a(theta) v(theta_n)^T X_n + Z with white noise; theta_m = theta on the station's own
+path. The amplitudes are eliminated, which leaves a criterion in J angles.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ __all__ = ["BistaticEstimate", "estimate_angles", "estimate_departures"]
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
-GRID = np.linspace(-np.sin(np.radians(75)), np.sin(np.radians(75)), 65)  # sines; Newton's basin is a beam of 10 elements, 6 steps
-ROUNDS = 2           # of one-angle-at-a-time searches before Newton; more changed no estimate above threshold
+GRID = np.linspace(
+    -np.sin(np.radians(75)), np.sin(np.radians(75)), 65
+)  # sines; Newton's basin is a beam of 10 elements, 6 steps
+ROUNDS = 2  # of one-angle-at-a-time searches before Newton; more changed no estimate above threshold
 NEWTON_STEPS = 6
-RIDGE = 1e-9         # of the streams' Gram matrix: a station with one stream leaves its angle free, which must not divide by zero
+RIDGE = (
+    1e-9  # of the streams' Gram matrix: a station with one stream leaves its angle free, which must not divide by zero
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,10 @@ class _Criterion:
         beams = (a.conj() @ self._stacked).reshape(count, self.n_stations, self.n_tx)
         u = np.sum(beams * v.conj(), axis=-1)
         # Block-diagonal rows, one station's response each, turn all streams' Gram matrices into two products.
-        rows = np.zeros((count, self.n_stations, self.n_stations, self.n_tx), dtype=complex)
+        blocks = np.zeros((count, self.n_stations, self.n_stations, self.n_tx), dtype=complex)
         each = np.arange(self.n_stations)
-        rows[:, each, each] = v
-        rows = rows.reshape(count, self.n_stations, -1)
+        blocks[:, each, each] = v
+        rows = blocks.reshape(count, self.n_stations, -1)
         gram = (rows @ self._gram) @ np.swapaxes(rows.conj(), 1, 2)
         trace = np.trace(gram, axis1=1, axis2=2).real[:, None, None]
         return u, gram + RIDGE * trace * np.eye(self.n_stations)
@@ -126,7 +130,9 @@ def estimate_departures(received: Complex, pilots: Complex, own: int, angle_rad:
     sines[own] = np.sin(angle_rad)
     v = steering(n_tx, np.arcsin(sines))
     amplitudes = np.sum(correlation * v.conj(), axis=1) / (n_rx * np.sum(energy, axis=1))
-    left_over = float(np.sum(np.abs(received) ** 2)) - n_rx * float(np.sum(np.abs(amplitudes) ** 2 * np.sum(energy, axis=1)))
+    left_over = float(np.sum(np.abs(received) ** 2)) - n_rx * float(
+        np.sum(np.abs(amplitudes) ** 2 * np.sum(energy, axis=1))
+    )
     noise = max(left_over, 0.0) / (n_rx * length - 1.5 * n_stations)
     return BistaticEstimate(np.arcsin(sines), amplitudes, noise)
 

@@ -12,7 +12,9 @@ __all__ = ["estimate_delay"]
 
 Complex = NDArray[np.complex128]
 
-DIRECTIONS = np.arcsin(np.linspace(-0.97, 0.97, 33))  # a third of a beam of 10 elements apart: the delay needs no finer angle
+DIRECTIONS = np.arcsin(
+    np.linspace(-0.97, 0.97, 33)
+)  # a third of a beam of 10 elements apart: the delay needs no finer angle
 
 
 def estimate_delay(frame: Frame, matched: Complex, sent: Complex, section: slice) -> float:

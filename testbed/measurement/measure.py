@@ -65,7 +65,9 @@ class Measurement:
         predicted = np.full(shape, np.nan)
         if precoder is not None and knowledge is not None:
             before = knowledge.sounding
-            predicted = expected_sinr(before.channels, precoder.weights, before.user_noise, before.error_variance, fresh=fresh)
+            predicted = expected_sinr(
+                before.channels, precoder.weights, before.user_noise, before.error_variance, fresh=fresh
+            )
         return self._outcome(users, stations, sounding, precoder, predicted, fresh, clipped)
 
     def _outcome(
@@ -93,7 +95,9 @@ class Measurement:
             sync_quality=users.timing.quality.reshape(shape),
             echo_delay_s=np.array([report.delay_samples for report in stations]) / rate_hz,
             angle_rad=np.where([angle is None for angle in angles], own, of_payload("angle_rad")),
-            estimator=np.array([ESTIMATORS.index("joint-ml" if angle is None else angle.estimator) for angle in angles]),
+            estimator=np.array(
+                [ESTIMATORS.index("joint-ml" if angle is None else angle.estimator) for angle in angles]
+            ),
             p_value=of_payload("p_value"),
             rcrb_rad=of_payload("rcrb_rad"),
             design_rcrb_rad=of_payload("design_rcrb_rad"),

@@ -1,8 +1,9 @@
 """SINR on known symbols, without bias, with its interval.
 
 The interval is exact when interference and noise are Gaussian. A few strong PSK interferers have a steadier power than
-Gaussian ones, and the exact law then gives intervals that are too wide (99 % instead of 95 % on the shipped scenario); so the
-degrees of freedom of the residual are matched to the fourth moment of the interferers, which are known and can be fitted.
+Gaussian ones, and the exact law then gives intervals that are too wide (99 % instead of 95 % on the shipped
+scenario); so the degrees of freedom of the residual are matched to the fourth moment of the interferers, which are
+known and can be fitted.
 """
 
 from __future__ import annotations
@@ -28,17 +29,20 @@ class SinrEstimate:
     high: Vector
 
 
-def estimate_sinr(received: Complex, symbols: Complex, freedom: Vector | None = None, confidence: float = 0.95) -> SinrEstimate:
+def estimate_sinr(
+    received: Complex, symbols: Complex, freedom: Vector | None = None, confidence: float = 0.95
+) -> SinrEstimate:
     """Measure the SINR of known symbols of unit modulus.
 
     With h = y s^H / L and the residual energy r = |y - h s|^2, g_0 = |h|^2 (L-1) / r obeys L g_0 ~ noncentral
-    F(2, 2(L-1), 2 L g) for Gaussian interference and noise. The unbiased estimate is (L-2)/(L-1) g_0 - 1/L; the interval
-    inverts the law in its noncentrality (see also Alagha, IEEE Commun. Lett. 5(1), 2001).
+    F(2, 2(L-1), 2 L g) for Gaussian interference and noise. The unbiased estimate is (L-2)/(L-1) g_0 - 1/L; the
+    interval inverts the law in its noncentrality (see also Alagha, IEEE Commun. Lett. 5(1), 2001).
 
     Args:
         received: Received symbols, (..., L).
         symbols: What the user was sent, unit modulus, (..., L).
-        freedom: Degrees of freedom of the residual's power, (...), from `residual_freedom`; None for the Gaussian 2(L-1).
+        freedom: Degrees of freedom of the residual's power, (...), from `residual_freedom`; None for the Gaussian
+            2(L-1).
         confidence: Coverage of the interval.
 
     Returns:
@@ -59,8 +63,9 @@ def estimate_sinr(received: Complex, symbols: Complex, freedom: Vector | None = 
 def residual_freedom(received: Complex, streams: Complex) -> Vector:
     """Return the degrees of freedom that the power of everything but the own stream really has, (n_users,).
 
-    For x = sum_l g_l s_l + z of power P the variance of |x|^2 is P^2 + |E x^2|^2 + sum_l c_l |g_l|^4, with the fourth cumulant
-    c = -1 of PSK (-2 of BPSK); a Gaussian x has P^2, which gives 2 (L - 1). The gains are fitted to all streams jointly.
+    For x = sum_l g_l s_l + z of power P the variance of |x|^2 is P^2 + |E x^2|^2 + sum_l c_l |g_l|^4, with the fourth
+    cumulant c = -1 of PSK (-2 of BPSK); a Gaussian x has P^2, which gives 2 (L - 1). The gains are fitted to all
+    streams jointly.
 
     Args:
         received: Received symbols, (n_users, L).
@@ -83,10 +88,10 @@ def residual_freedom(received: Complex, streams: Complex) -> Vector:
 
 
 def noncentrality(f: Vector, freedom_1: float, freedom_2: float | Vector, probability: float) -> Vector:
-    """Return the noncentrality at which a noncentral F variable is below f with a given probability; 0 if there is none.
+    """Return the noncentrality at which a noncentral F variable is below f with a given probability; 0 if none.
 
-    The probability, written as a normal quantile, is nearly linear in the square root of the noncentrality, so a few secant
-    steps suffice (scipy's own inverse gives up at 10,000, that is 17 dB at 128 symbols).
+    The probability, written as a normal quantile, is nearly linear in the square root of the noncentrality, so a few
+    secant steps suffice (scipy's own inverse gives up at 10,000, that is 17 dB at 128 symbols).
     """
     f = np.asarray(f, dtype=float)
     wanted = ndtri(probability)

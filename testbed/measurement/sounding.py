@@ -1,4 +1,4 @@
-"""Channel state by least squares from the orthogonal sounding, with the radius of the ball that holds the true channel."""
+"""Channel state by least squares from orthogonal sounding, with the radius of the ball that holds the truth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class ChannelState:
     Attributes:
         channels: Least-squares estimates, (n_users, J, n_tx), root-watt received per root-watt sent.
         error_variance: Estimated variance of one entry's error, (n_users, J).
-        radius: Radius of the ball around each link's estimate that holds the true channel with the asked confidence, (n_users, J).
+        radius: Radius of the ball around each link's estimate that holds the true channel with the asked confidence,
+            (n_users, J).
         noise: Estimated noise power per symbol, watt, (n_users,).
     """
 
@@ -36,9 +37,9 @@ class ChannelState:
 def estimate_channels(frame: Frame, symbols: Complex, power: Vector, confidence: float) -> ChannelState:
     """Estimate every user's channels from all antennas of all stations.
 
-    The error of an entry is CN(0, s^2), s^2 = n_tx sigma^2 / (L_p P); sigma^2 is estimated from what the pilots leave over, so
-    |error|^2 / (n_tx s^2) follows F(2 n_tx, 2 (L_p - J n_tx)) and its quantile gives the radius (theory: Kay, Estimation
-    Theory, ch. 4; the F law because the noise is estimated from independent residuals).
+    The error of an entry is CN(0, s^2), s^2 = n_tx sigma^2 / (L_p P); sigma^2 is estimated from what the pilots leave
+    over, so |error|^2 / (n_tx s^2) follows F(2 n_tx, 2 (L_p - J n_tx)) and its quantile gives the radius (theory:
+    Kay, Estimation Theory, ch. 4; the F law because the noise is estimated from independent residuals).
 
     Args:
         frame: The frame's layout.
@@ -64,16 +65,20 @@ class PreambleFit:
         self._known = slice(frame.sync_slot(0).start, frame.sounding.stop)
         self._sent = frame.preamble(power).reshape(-1, frame.pulse.n_symbols)
         self._slope = frame.pulse.slope(self._sent)[:, self._known]
-        self._basis = np.linalg.qr(self._sent[:, self._known].T)[0].T  # orthonormal rows that span what channels can explain
+        self._basis = np.linalg.qr(self._sent[:, self._known].T)[
+            0
+        ].T  # orthonormal rows that span what channels can explain
         sent = self._sent[:, self._known]
         self._solve = np.linalg.solve(sent.conj() @ sent.T, sent.conj()).T  # y @ _solve: least-squares channels
-        self._time = np.arange(self._known.start, self._known.stop) - (frame.sounding.start + frame.sounding.stop - 1) / 2
+        self._time = (
+            np.arange(self._known.start, self._known.stop) - (frame.sounding.start + frame.sounding.stop - 1) / 2
+        )
 
     def residuals(self, symbols: Complex) -> tuple[Vector, Vector]:
-        """Return what synchronisation left over: carrier offset (radians per symbol) and delay (samples), (n_users,) each.
+        """Return what synchronisation left: carrier offset (radians per symbol) and delay (samples), (n_users,) each.
 
-        One Gauss-Newton step of y_t = (h^T x)(t - delay) exp(j omega t) in h, omega and delay together: h is eliminated by
-        projection, which leaves two real unknowns a user. Time counts from the middle of the sounding.
+        One Gauss-Newton step of y_t = (h^T x)(t - delay) exp(j omega t) in h, omega and delay together: h is
+        eliminated by projection, which leaves two real unknowns a user. Time counts from the middle of the sounding.
 
         Args:
             symbols: All received symbols, (n_users, n_symbols).

@@ -42,7 +42,9 @@ class StationReport:
     angle: AngleReport | None
 
 
-def observe_station(frame: Frame, own: int, samples: Complex, sent: Complex, *, cooperative: bool, payload: bool) -> StationReport:
+def observe_station(
+    frame: Frame, own: int, samples: Complex, sent: Complex, *, cooperative: bool, payload: bool
+) -> StationReport:
     """Measure one frame at one station.
 
     Args:

@@ -1,8 +1,8 @@
 """Timing and carrier offset of a user, from its own station's synchronisation sequence.
 
-The sequence is correlated in segments, each sent with another antenna taper; magnitudes add up whatever fades and whatever
-the carrier offset. The second half repeats the first half's tapers: its phase against it is the offset. The preamble fit
-(`testbed.measurement.sounding`) then makes both as good as the whole preamble allows.
+The sequence is correlated in segments, each sent with another antenna taper; magnitudes add up whatever fades and
+whatever the carrier offset. The second half repeats the first half's tapers: its phase against it is the offset. The
+preamble fit (`testbed.measurement.sounding`) then makes both as good as the whole preamble allows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = ["Synchronisation", "synchronise"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Synchronisation:

@@ -63,7 +63,7 @@ class UserObserver:
         return estimate_sinr(received, symbols, residual_freedom(received, symbols))
 
     def _refined(self, samples: Complex, timing: Synchronisation) -> Synchronisation:
-        """Improve timing and carrier offset by the whole preamble; a second round changes nothing within their errors."""
+        """Improve timing and carrier offset by the whole preamble; a second round would change nothing."""
         omega, delay = self._preamble.residuals(self._straightened(samples, timing))
         limit = self.frame.options.samples_per_symbol / 2  # a larger step is no refinement but a lost signal
         return Synchronisation(
@@ -73,9 +73,11 @@ class UserObserver:
         )
 
     def _straightened(self, samples: Complex, timing: Synchronisation) -> Complex:
-        """Return the symbols with timing and carrier offset removed; the phase is kept at the middle of the sounding."""
+        """Return the symbols without timing and carrier offset; the phase is that of the sounding's middle."""
         frame = self.frame
-        centre = (frame.sounding.start + frame.sounding.stop - 1) / 2 * frame.options.samples_per_symbol + timing.delay_samples
+        centre = (
+            frame.sounding.start + frame.sounding.stop - 1
+        ) / 2 * frame.options.samples_per_symbol + timing.delay_samples
         elapsed = np.arange(frame.n_samples) - centre[:, None]
         turned = samples * np.exp(-2j * np.pi * timing.offset_hz[:, None] / frame.sample_rate_hz * elapsed)
         return frame.pulse.detect(turned, timing.delay_samples)

@@ -1,4 +1,4 @@
-"""Draw the README's picture from a recording: `python tests/benchmarks/draw_picture.py runs/FILE.h5 .readme/two_cells.svg`."""
+"""Draw the README's picture: `python tests/benchmarks/draw_picture.py runs/FILE.h5 .readme/two_cells.svg`."""
 
 import sys
 from pathlib import Path

@@ -107,7 +107,11 @@ def test_other_targets_clutter_and_leakage_appear_only_when_asked_for() -> None:
 
 
 def test_leakage_couples_every_pair_of_antennas_with_the_stated_power() -> None:
-    paths = [path for path in Propagation(replace(SCENE, leakage=1e-6)).at(0.0) if path.kind == "leakage" and path.rx == "east"]
+    paths = [
+        path
+        for path in Propagation(replace(SCENE, leakage=1e-6)).at(0.0)
+        if path.kind == "leakage" and path.rx == "east"
+    ]
     coupling = sum(path.gain * np.outer(path.rx_response, path.tx_response) for path in paths)
     assert np.allclose(np.abs(coupling) ** 2, 1e-6)
 
@@ -116,7 +120,9 @@ def test_line_of_sight_user_hears_friis() -> None:
     path = only(Propagation(SCENE).at(0.0), kind="user", rx="ann", tx="west")
     _, sine = bearing(np.array([40.0, 0.0]), np.pi, np.array([10.0, 3.0]))
     distance_m = np.hypot(30, 3)
-    expected = friis_gain(distance_m, CARRIER_HZ) * np.exp(-2j * np.pi * distance_m / WAVELENGTH_M) * array_response(6, sine)
+    expected = (
+        friis_gain(distance_m, CARRIER_HZ) * np.exp(-2j * np.pi * distance_m / WAVELENGTH_M) * array_response(6, sine)
+    )
     assert np.allclose(path.gain * path.tx_response, expected)
 
 
@@ -141,7 +147,9 @@ def test_a_moving_users_rays_turn_at_most_by_its_speed() -> None:
 
 
 def test_normalised_gains_are_the_papers_ratios() -> None:
-    gains = NormalisedGains(echo_snr=1.0, reflection_ratio=1 / 3, user_snr=1000.0, user_ratio=1 / 3, block_length=30, power_w=0.5)
+    gains = NormalisedGains(
+        echo_snr=1.0, reflection_ratio=1 / 3, user_snr=1000.0, user_ratio=1 / 3, block_length=30, power_w=0.5
+    )
     paths = Propagation(replace(SCENE, normalised=gains)).at(0.0)
     noise_w = 1.380649e-23 * 290 * 250e3  # an ideal receiver's
     own, other = (only(paths, kind=kind, rx="east") for kind in ("echo", "intercell"))

@@ -47,7 +47,9 @@ def test_a_clean_cable_returns_the_payload() -> None:
     payload = noise(rng, 2, 6, 128)
     got = FRAME.pulse.detect(FRAME.modulate(payload, POWER))[..., FRAME.payload]
     error_vector = np.sqrt(np.mean(np.abs(got - payload) ** 2) / np.mean(np.abs(payload) ** 2))
-    assert 20 * np.log10(error_vector) < -200  # the issue asks for -60 dB; frequency-domain shaping leaves rounding only
+    assert (
+        20 * np.log10(error_vector) < -200
+    )  # the issue asks for -60 dB; frequency-domain shaping leaves rounding only
 
 
 def test_guard_and_tail_are_silent() -> None:
@@ -65,7 +67,12 @@ def test_sounding_and_sync_use_the_stations_power() -> None:
 
 
 def received_by_users(
-    rng: np.random.Generator, channels: np.ndarray, payload: np.ndarray, variance: float, delay: np.ndarray, offset_hz: np.ndarray
+    rng: np.random.Generator,
+    channels: np.ndarray,
+    payload: np.ndarray,
+    variance: float,
+    delay: np.ndarray,
+    offset_hz: np.ndarray,
 ) -> np.ndarray:
     samples = np.einsum("unt,ntl->ul", channels, FRAME.modulate(payload, POWER))
     n = FRAME.n_samples
@@ -147,8 +154,10 @@ LENGTH, N_RX, N_TX = 128, 10, 6
 
 
 def echo(rng: np.random.Generator, echo_snr: float, off_target: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Paper eq. (5) for two stations with random beams, QPSK streams, unit noise; sent (2, n_tx, L), received (n_rx, L)."""
-    beams = np.stack([np.column_stack([steering(N_TX, angle).conj() / N_TX, noise(rng, N_TX, 2) / 5]) for angle in ANGLES])
+    """Paper eq. (5): two stations, random beams, QPSK, unit noise; sent (2, n_tx, L), received (n_rx, L)."""
+    beams = np.stack(
+        [np.column_stack([steering(N_TX, angle).conj() / N_TX, noise(rng, N_TX, 2) / 5]) for angle in ANGLES]
+    )
     beams /= np.linalg.norm(beams, axis=(1, 2), keepdims=True)
     sent = beams @ CONSTELLATIONS["qpsk"][rng.integers(4, size=(2, 3, LENGTH))]
     gains = np.sqrt(echo_snr / LENGTH) * np.array([1.0, np.exp(1j) / np.sqrt(3)])
@@ -197,7 +206,9 @@ def test_the_choice_of_estimator_raises_false_alarms_at_its_level_only() -> None
 
 def test_off_target_interference_makes_the_choice_fall_on_capon() -> None:
     rng = np.random.default_rng(9)
-    found = [estimate_angle(received, sent[0]) for sent, received in (echo(rng, 100.0, off_target=3.0) for _ in range(40))]
+    found = [
+        estimate_angle(received, sent[0]) for sent, received in (echo(rng, 100.0, off_target=3.0) for _ in range(40))
+    ]
     assert all(item.estimator == "capon" for item in found)
     errors = np.array([item.angle_rad - ANGLES[0] for item in found])
     assert np.degrees(np.sqrt(np.mean(errors**2))) < 1.0
@@ -222,9 +233,13 @@ def test_the_echos_delay_is_found() -> None:
     rng = np.random.default_rng(12)
     payload = noise(rng, 2, 6, 128)
     sent = FRAME.modulate(payload, POWER)
-    late = np.fft.ifft(np.fft.fft(steering(6, 0.2) @ sent[0]) * np.exp(-2j * np.pi * np.fft.fftfreq(FRAME.n_samples) * 3.3))
+    late = np.fft.ifft(
+        np.fft.fft(steering(6, 0.2) @ sent[0]) * np.exp(-2j * np.pi * np.fft.fftfreq(FRAME.n_samples) * 3.3)
+    )
     received = np.outer(steering(10, 0.2), late) + 0.5 * noise(rng, 10, FRAME.n_samples)
-    assert estimate_delay(FRAME, FRAME.pulse.matched(received), payload[0], FRAME.payload) == pytest.approx(3.3, abs=0.1)
+    assert estimate_delay(FRAME, FRAME.pulse.matched(received), payload[0], FRAME.payload) == pytest.approx(
+        3.3, abs=0.1
+    )
 
 
 def test_dc_is_removed_only_where_it_stands_out() -> None:
