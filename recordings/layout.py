@@ -13,13 +13,13 @@ A recording is read with h5py and nothing of ours:
     │                          flags (radios,) words, crc, written (1: the row is whole)
     ├── results                (frames,) with a field per result, of the result's own shape; truth values are 0 or 1
     └── designs
-        └── <number>           datasets: its arrays; attributes: index_from (in force from that frame on), crc, and its own
+        └── <number>           datasets: its arrays; attributes: index_from (in force from that frame), crc, its own
 
 For example `file["radios/west/received"][7]` or `file["results"]["angle_rad"]`.
 
-status is "running" while a program writes, then "complete", "interrupted" or "failed: <reason>"; "running" in a file that
-nobody writes tells of a killed program. Such a file has spare rows at its end: only rows whose `written` is 1 count, never a
-dataset's length. The samples' chunks are one frame each, uncompressed.
+status is "running" while a program writes, then "complete", "interrupted" or "failed: <reason>"; "running" in a file
+that nobody writes tells of a kill. Such a file has spare rows at its end: only rows whose `written` is 1 count,
+never a dataset's length. The samples' chunks are one frame each, uncompressed.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Recording:
             RecordingFormatError: There is no such file, it is no recording, or of a newer format.
             CorruptRecordingError: It is damaged beyond its rows.
         """
-        import h5py  # noqa: PLC0415
+        import h5py
 
         path = Path(path)
         if not path.is_file():
@@ -69,7 +69,9 @@ class Recording:
         """Return the recording itself."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close the file."""
         self.close()
 
@@ -89,22 +91,30 @@ class Recording:
         if not 0 <= index < self.n_frames:
             raise IndexError(f"{self.path}: frame {index} of {self.n_frames}")
         try:
-            received = {name: self._file[f"radios/{name}/received"][index] for name in self._names}
-            sent = {name: self._file[f"radios/{name}/sent"][index] for name in self._names if f"radios/{name}/sent" in self._file}
-            row, results = self._file["frames"][index], self._file["results"][index]
+            received = {name: _frame(dataset, index) for name, dataset in self._received.items()}
+            sent = {name: _frame(dataset, index) for name, dataset in self._sent.items()}
         except (OSError, RuntimeError) as error:
             raise CorruptRecordingError(f"{self.path}: frame {index} cannot be read: {error}") from error
-        if frame_checksum(received, sent, row, results) != row["crc"]:
-            raise CorruptRecordingError(f"{self.path}: frame {index} is not what was written (its checksum differs); do not use it")
+        row = self._frames[index]
+        if frame_checksum(received, sent, row, self._results[index]) != row["crc"]:
+            raise CorruptRecordingError(
+                f"{self.path}: frame {index} is not what was written (its checksum differs); do not use it"
+            )
         captures = {
-            name: Capture(name, received[name], float(row["start_s"][k]), self._settings(row, k), tuple(row["flags"][k].decode().split()))
+            name: Capture(
+                name,
+                received[name],
+                float(row["start_s"][k]),
+                self._settings(row, k),
+                tuple(row["flags"][k].decode().split()),
+            )
             for k, name in enumerate(self._names)
         }
         return Exchange(index, sent, captures)
 
     def results(self, name: str) -> NDArray[np.generic]:
         """Return one result of all frames, (n_frames, ...)."""
-        return np.asarray(self._results[name])
+        return np.asarray(self._results[name][: self.n_frames])
 
     @property
     def result_names(self) -> tuple[str, ...]:
@@ -138,18 +148,34 @@ class Recording:
         return [str(name) for name in self._file["frames"].attrs["radios"]]
 
     @cached_property
+    def _setting_names(self) -> list[str]:
+        return [str(name) for name in self._file["frames"].attrs["settings"]]
+
+    @cached_property
+    def _received(self) -> Mapping[str, h5py.Dataset]:
+        return {name: self._file[f"radios/{name}/received"] for name in self._names}
+
+    @cached_property
+    def _sent(self) -> Mapping[str, h5py.Dataset]:
+        paths = {name: f"radios/{name}/sent" for name in self._names}
+        return {name: self._file[path] for name, path in paths.items() if path in self._file}
+
+    @cached_property
+    def _frames(self) -> NDArray[np.void]:
+        return _readable(self._file["frames"])
+
+    @cached_property
     def _results(self) -> NDArray[np.void]:
-        return np.asarray(self._file["results"][: self.n_frames])
+        return _readable(self._file["results"])
 
     def _settings(self, row: NDArray[np.void], k: int) -> Mapping[str, float]:
-        names = self._file["frames"].attrs["settings"]
-        return {str(name): float(value) for name, value in zip(names, row["settings"][k], strict=True)}
+        return dict(zip(self._setting_names, map(float, row["settings"][k]), strict=True))
 
     def _whole_frames(self) -> int:
         """Count whole rows from the front; a last row torn by a kill does not count."""
         if "frames" not in self._file:
             return 0
-        written = self._file["frames"].fields("written")[:]
+        written = self._frames["written"][: len(self._results)]
         count = int(np.argmin(written)) if not written.all() else len(written)
         self.n_frames = count
         while self.n_frames and not self._is_whole(self.n_frames - 1) and self.status == "running":
@@ -164,12 +190,35 @@ class Recording:
         return True
 
 
+def _frame(dataset: h5py.Dataset, index: int) -> NDArray[np.complex64]:
+    """Return one frame's samples; they are a chunk of the file, and reading it as such is ten times faster."""
+    _, content = dataset.id.read_direct_chunk((index, 0, 0))
+    return np.frombuffer(content, dtype=dataset.dtype).reshape(dataset.shape[1:])
+
+
+def _readable(dataset: h5py.Dataset) -> NDArray[np.void]:
+    """Return a table's readable rows: a kill while the file grew leaves rows beyond its end."""
+    try:
+        return np.asarray(dataset[:])
+    except (OSError, RuntimeError):
+        step = dataset.chunks[0]
+        blocks = [np.zeros(0, dtype=dataset.dtype)]
+        for first in range(0, len(dataset), step):
+            try:
+                blocks.append(np.asarray(dataset[first : first + step]))
+            except (OSError, RuntimeError):
+                break
+        return np.concatenate(blocks)
+
+
 def _require_format(path: Path, file: h5py.File) -> None:
     if file.attrs.get("format") != FORMAT:
         raise RecordingFormatError(f"{path} is an HDF5 file, but no recording of this testbed")
     version = int(file.attrs["format_version"])
     if version > FORMAT_VERSION:
-        raise RecordingFormatError(f"{path} has format version {version}; this testbed reads up to {FORMAT_VERSION}: update it")
+        raise RecordingFormatError(
+            f"{path} has format version {version}; this testbed reads up to {FORMAT_VERSION}: update it"
+        )
 
 
 def _plain(value: object) -> str | float:

@@ -43,7 +43,9 @@ def setting_names(exchange: Exchange) -> list[str]:
     """
     kinds = {tuple(sorted(capture.settings)) for capture in exchange.captures.values()}
     if len(kinds) > 1:
-        raise UnfitFrameError(f"frame {exchange.index}: radios report different settings: {sorted(kinds)}; report the same")
+        raise UnfitFrameError(
+            f"frame {exchange.index}: radios report different settings: {sorted(kinds)}; report the same"
+        )
     return list(kinds.pop()) if kinds else []
 
 
@@ -70,8 +72,8 @@ def frame_row(exchange: Exchange) -> NDArray[np.void]:
         flags = " ".join(capture.flags).encode()
         if capture.radio != name or len(flags) > FLAGS_BYTES or tuple(flags.decode().split()) != capture.flags:
             raise UnfitFrameError(
-                f"frame {exchange.index}: capture {name} of radio {capture.radio} with flags {capture.flags}: name it after "
-                f"its radio; flags are single words of together at most {FLAGS_BYTES} bytes"
+                f"frame {exchange.index}: capture {name} of radio {capture.radio} with flags {capture.flags}: "
+                f"name it after its radio; flags are single words of together at most {FLAGS_BYTES} bytes"
             )
         row["start_s"][k] = capture.start_s
         row["settings"][k] = [capture.settings[setting] for setting in names]
@@ -103,6 +105,6 @@ def check_numbers(what: str, value: ArrayLike) -> NDArray[np.generic]:
     array = np.asarray(value)
     if array.dtype.kind not in "biufc" or array.size == 0:
         raise UnfitFrameError(
-            f"{what} is {array.dtype} of shape {array.shape}; a recording takes numbers and arrays of them that are not empty"
+            f"{what} is {array.dtype} of shape {array.shape}; a recording takes numbers and non-empty arrays of them"
         )
     return array.astype(np.uint8) if array.dtype == np.bool_ else array

@@ -35,6 +35,7 @@ class RecordingWriter:
         self.n_frames = 0
         self._file: h5py.File | None = file
         self._datasets: dict[str, h5py.Dataset] = {}
+        self._kinds: dict[str, tuple[object, ...]] = {}  # shape and type of every row, as the first frame had them
 
     @classmethod
     def create(
@@ -67,9 +68,13 @@ class RecordingWriter:
         try:
             writer = cls(path, h5py.File(path, "w" if overwrite else "x"))
         except FileExistsError as error:
-            raise RecordingExistsError(f"{path} exists already; choose another output, or allow to overwrite it") from error
+            raise RecordingExistsError(
+                f"{path} exists already; choose another output, or allow to overwrite it"
+            ) from error
         except OSError as error:
-            raise RecordingWriteError(f"{path} cannot be created: {error}; is its folder there, and is nobody reading it?") from error
+            raise RecordingWriteError(
+                f"{path} cannot be created: {error}; is its folder there, and is nobody reading it?"
+            ) from error
         with writer._writing("create the file") as file:
             file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "status": "running"})
             file.attrs["scenario"] = scenario_text
@@ -87,8 +92,8 @@ class RecordingWriter:
 
         Args:
             exchange: What was sent and received; its frames are numbered from 0 without gaps.
-            results: What was found, by name: numbers, truth values or arrays. They and the samples keep the radios, shapes
-                and types of the first frame.
+            results: What was found, by name: numbers, truth values or arrays. They and the samples keep the radios,
+                shapes and types of the first frame.
 
         Raises:
             UnfitFrameError: NaN samples, another shape or type than before, or a number out of order.
@@ -133,8 +138,12 @@ class RecordingWriter:
             RecordingWriteError: The disk is full or failed; all frames before are safe.
         """
         if index_from < self.n_frames:
-            raise UnfitFrameError(f"{self.path}: a design from frame {index_from}, but {self.n_frames} frames are written")
-        checked = {name: check_numbers(f"design from frame {index_from}: {name}", array) for name, array in arrays.items()}
+            raise UnfitFrameError(
+                f"{self.path}: a design from frame {index_from}, but {self.n_frames} frames are written"
+            )
+        checked = {
+            name: check_numbers(f"design from frame {index_from}: {name}", array) for name, array in arrays.items()
+        }
         with self._writing(f"write the design from frame {index_from}") as file:
             self._reserve(file, sum(array.nbytes for array in checked.values()))
             group = file["designs"].create_group(f"{len(file['designs']):06d}")
@@ -195,7 +204,7 @@ class RecordingWriter:
         unknown = [name for name in (*exchange.captures, *exchange.sent) if name not in file["radios"]]
         if unknown or set(exchange.sent) - set(exchange.captures):
             raise UnfitFrameError(
-                f"frame {exchange.index}: radios {', '.join(unknown) or 'that send'} are not among those of the recording "
+                f"frame {exchange.index}: radios {', '.join(unknown) or 'that send'} are not among the recording's "
                 f"({', '.join(file['radios'])}) or have no capture"
             )
         for path, array in samples.items():
@@ -206,14 +215,13 @@ class RecordingWriter:
         self._datasets["frames"] = frames
 
     def _require_same_shapes(self, index: int, rows: Mapping[str, NDArray[np.generic]]) -> None:
-        for path in {**self._datasets, **rows}:
-            known = self._datasets.get(path)
-            now = rows.get(path)
-            if known is None or now is None or (known.dtype, known.shape[1:]) != (now.dtype, now.shape):
-                before = None if known is None else (known.shape[1:], known.dtype)
+        kinds: dict[str, tuple[object, ...]] = {path: (row.shape, row.dtype) for path, row in rows.items()}
+        self._kinds = self._kinds or kinds
+        for path in {**self._kinds, **kinds}:
+            if kinds.get(path) != self._kinds.get(path):
                 raise UnfitFrameError(
-                    f"frame {index}: {path} is {None if now is None else (now.shape, now.dtype)}, in the first frame it was "
-                    f"{before}; a recording keeps its shapes: begin another one"
+                    f"frame {index}: {path} is {kinds.get(path)}, in the first frame it was {self._kinds.get(path)}; "
+                    "a recording keeps its shapes: begin another one"
                 )
 
     def _resize(self, frames: int) -> None:
@@ -236,7 +244,7 @@ class RecordingWriter:
             if isinstance(error, RecordingWriteError):
                 raise
             raise RecordingWriteError(
-                f"{self.path}: could not {what}: {error}; {self.n_frames} frames are safe; free some space or record elsewhere"
+                f"{self.path}: could not {what}: {error}; {self.n_frames} frames are safe; free some space"
             ) from error
 
 
