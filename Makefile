@@ -6,7 +6,7 @@ READY := .venv/.ready
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: run test bench lint install golden clean
+.PHONY: run test bench lint install picture golden clean
 
 run: $(READY)
 	$(BIN)/testbed run two_cells
@@ -34,6 +34,13 @@ $(READY): .requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r .requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
+
+picture: $(READY)
+	$(BIN)/testbed run two_cells --quiet --overwrite --output runs/picture.h5
+	$(BIN)/python tests/benchmarks/draw_picture.py runs/picture.h5 .readme/two_cells.svg
+
+golden: $(READY)
+	$(BIN)/testbed run recordings/golden/small.toml --frames 5 --seed 1 --output recordings/golden/small.h5 --overwrite
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage build dist

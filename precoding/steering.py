@@ -6,6 +6,8 @@ centre in the middle, a vector and its derivative are orthogonal, and relative p
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recordings.capture import Capture
+from recordings.errors import UnfitFrameError
 
 __all__ = ["Exchange", "StoredDesign"]
 
@@ -39,6 +40,22 @@ class Exchange:
             frozen[name] = view
         object.__setattr__(self, "sent", MappingProxyType(frozen))
         object.__setattr__(self, "captures", MappingProxyType(dict(self.captures)))
+
+    def require_finite(self) -> None:
+        """Refuse samples that are no numbers.
+
+        Raises:
+            UnfitFrameError: A sample is NaN or infinite; the message names the first.
+        """
+        received = {f"{name} received": capture.samples for name, capture in self.captures.items()}
+        for what, samples in (received | {f"{name} sent": sent for name, sent in self.sent.items()}).items():
+            if not np.isfinite(samples).all():
+                channel, sample = np.argwhere(~np.isfinite(samples))[0]
+                raise UnfitFrameError(
+                    f"frame {self.index}: sample {sample} of channel {channel} that radio {what} is "
+                    f"{samples[channel, sample]}; a recording holds finite samples only: "
+                    "look into the driver or the burst"
+                )
 
 
 @dataclass(frozen=True)

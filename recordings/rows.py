@@ -26,12 +26,7 @@ def samples_of(exchange: Exchange) -> dict[str, NDArray[np.complex64]]:
     for path, array in samples.items():
         _, radio, kind = path.split("/", 2)
         check_numbers(f"frame {exchange.index}: what radio {radio} {kind}", array)
-        if not np.isfinite(array).all():
-            channel, sample = np.argwhere(~np.isfinite(array))[0]
-            raise UnfitFrameError(
-                f"frame {exchange.index}: sample {sample} of channel {channel} that radio {radio} {kind} is "
-                f"{array[channel, sample]}; a recording holds finite samples only: look into the driver or the burst"
-            )
+    exchange.require_finite()
     return samples
 
 

@@ -5,29 +5,50 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 __all__ = ["main"]
 
 COMPLETED, FAILED, WRONG = 0, 1, 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, and takes no abbreviation for an option."""
+
+    def __init__(self, *, prog: str, description: str | None = None) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the right words are, without the usage that argparse puts before."""
+        self.exit(_complain(f"{message}; see {self.prog} --help", WRONG))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0 only if the experiment completed, 1 if it failed or was interrupted, 2 for a wrong command or scenario.
+    Args:
+        arguments: What follows the program's name; those of the process if None.
+
+    Returns:
+        0 only if the experiment completed, 1 if it failed or was interrupted, 2 for a wrong command or scenario.
+
+    Raises:
+        SystemExit: The arguments cannot be understood (2), or ask for help (0).
     """
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)  # a kill ends in silence and a whole recording, as Ctrl-C does
     try:
-        return _call(options)
+        with _interruptible():
+            return _call(options)
     except KeyboardInterrupt:
         return _complain("interrupted; what was recorded is whole", FAILED)
     except Exception as error:
         if options.debug:
-            raise
+            traceback.print_exc()
         return _complain(_in_one_line(error), WRONG if _is_wrong_request(error) else FAILED)
 
 
@@ -46,9 +67,7 @@ def _call(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="testbed", description="Multi-cell ISAC precoders over the air: run, record, replay."
-    )
+    parser = _Parser(prog="testbed", description="Multi-cell ISAC precoders over the air: run, record, replay.")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -76,25 +95,24 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="say what is in a recording or a scenario")
     info.add_argument("what", metavar="FILE|SCENARIO", help="a recording, a shipped scenario's name, or a TOML file")
 
-    commands.add_parser("scenarios", help="list the shipped scenarios")
-    for command in (run, replay, info):
+    scenarios = commands.add_parser("scenarios", help="list the shipped scenarios")
+    for command in (run, replay, info, scenarios):
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
         )
     return parser
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
-    return value
-
-
 def _natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    value = _natural(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("0 is too few, 1 is the least")
     return value
 
 
@@ -105,15 +123,33 @@ def _slice(text: str) -> slice:
     return slice(_natural(first) if first else None, _natural(last) if last else None)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have a kill and a lost terminal end the program as Ctrl-C does: in silence and with a whole recording."""
+    # A shell that starts us in the background, or nohup, ignores some of them for us: then it stays so.
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    obeyed = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for other in obeyed:  # an impatient second Ctrl-C must not cut short the silencing and the closing of the file
+            signal.signal(other, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in obeyed:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in obeyed:
+            signal.signal(number, before[number])
 
 
 def _is_wrong_request(error: Exception) -> bool:
-    """Whether nothing was tried because the command or the scenario is wrong."""
+    """Whether nothing was tried because the command, the scenario or the file it names is wrong."""
+    from recordings import RecordingExistsError, RecordingFormatError
     from testbed.errors import RequestError, ScenarioError
 
-    return isinstance(error, ScenarioError | RequestError)
+    return isinstance(error, ScenarioError | RequestError | RecordingExistsError | RecordingFormatError)
 
 
 def _in_one_line(error: Exception) -> str:

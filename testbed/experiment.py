@@ -62,7 +62,7 @@ def run(
         ) as writer:
             starts, outcomes = [], []
             for done in loop.run(range(frames)):
-                _record(writer, done)
+                record(writer, done)
                 starts.append(done.start_s)
                 outcomes.append(done.outcome)
                 for listener in listeners:
@@ -161,7 +161,7 @@ def _radio_facts(scenario: Scenario, bench: Bench, name: str) -> Mapping[str, st
     }
 
 
-def _record(writer: RecordingWriter, done: FrameDone) -> None:
+def record(writer: RecordingWriter, done: FrameDone) -> None:
     precoder = done.decision.precoder
     if done.decision.fresh and precoder is not None:
         writer.add_design(done.index, precoder.arrays(), precoder.attributes())

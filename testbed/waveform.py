@@ -12,9 +12,21 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-__all__ = ["Pulse"]
+__all__ = ["Pulse", "phase_ramp"]
 
 Complex = NDArray[np.complex128]
+
+
+def phase_ramp(step_rad: NDArray[np.float64], n: int) -> Complex:
+    """Return exp(j step k) for k = 0 ... n - 1, (..., n).
+
+    A ramp is the outer product of a coarse and a fine one of about sqrt(n) points each: far fewer exponentials.
+    """
+    fine = 1 << (n.bit_length() // 2)
+    step = 1j * np.asarray(step_rad)[..., None]
+    coarse = np.exp(step * np.arange(0, n, fine))
+    ramp = coarse[..., :, None] * np.exp(step * np.arange(fine))[..., None, :]
+    return np.asarray(ramp.reshape(*ramp.shape[:-2], -1)[..., :n])
 
 
 @dataclass(frozen=True)
@@ -57,17 +69,26 @@ class Pulse:
         """Turn symbols (..., n_symbols) into samples (..., n_samples)."""
         return self._samples(scipy.fft.fft(symbols)[..., self.occupied % self.n_symbols] * self.spectrum)
 
-    def matched(self, samples: Complex) -> Complex:
-        """Filter samples (..., n_samples) with the matched pulse; still at the sample rate, symbols at unit gain."""
-        return self._samples(scipy.fft.fft(samples)[..., self.occupied] * self.spectrum) / self.samples_per_symbol
+    def spectrum_of(self, samples: Complex) -> Complex:
+        """Return the occupied part of the spectrum of samples (..., n_samples), for `matched` and `detect`."""
+        return np.asarray(scipy.fft.fft(samples)[..., self.occupied])
 
-    def detect(self, samples: Complex, delay_samples: float | NDArray[np.float64] = 0.0) -> Complex:
-        """Return the symbols (..., n_symbols) in samples (..., n_samples) that arrive delay_samples late.
+    def matched(self, spectrum: Complex) -> Complex:
+        """Filter with the matched pulse; at the sample rate, (..., n_samples), symbols at unit gain.
 
-        `detect(shape(symbols)) == symbols`; a delay per channel may be given, shape (...).
+        Args:
+            spectrum: Of the received samples, from `spectrum_of`.
         """
-        advance = np.exp(2j * np.pi * np.multiply.outer(np.asarray(delay_samples), self._frequency))
-        return self._symbols(scipy.fft.fft(samples)[..., self.occupied] * (self.spectrum * advance))
+        return self._samples(spectrum * self.spectrum) / self.samples_per_symbol
+
+    def detect(self, spectrum: Complex, delay_samples: float | NDArray[np.float64] = 0.0) -> Complex:
+        """Return the symbols (..., n_symbols) that arrive delay_samples late; the inverse of `shape`.
+
+        Args:
+            spectrum: Of the received samples, from `spectrum_of`.
+            delay_samples: One delay, or one per channel (...).
+        """
+        return self._symbols(spectrum * (self.spectrum * self._advance(np.asarray(delay_samples))))
 
     def slope(self, symbols: Complex) -> Complex:
         """Return d/dt of the matched-filtered stream at the symbol instants, per sample, (..., n_symbols).
@@ -76,6 +97,13 @@ class Pulse:
         """
         spectrum = scipy.fft.fft(symbols)[..., self.occupied % self.n_symbols]
         return self._symbols(spectrum * (self.spectrum**2 * 2j * np.pi * self._frequency))
+
+    def _advance(self, delay_samples: NDArray[np.float64]) -> Complex:
+        """Return exp(j 2 pi f delay) for the occupied frequencies, (..., n_occupied)."""
+        ramp = phase_ramp(2 * np.pi / self.n_samples * delay_samples, self.n_samples)
+        negative = (self.n_samples + 1) // 2
+        ramp[..., negative:] *= np.exp(-2j * np.pi * delay_samples)[..., None]
+        return np.asarray(ramp[..., self.occupied])
 
     @property
     def _frequency(self) -> NDArray[np.float64]:

@@ -132,7 +132,7 @@ def _search(criterion: Callable[[Vector], Vector]) -> float:
     """Return the sine that maximises a criterion: a grid over the sector, then ever finer grids, then a parabola."""
     best = float(GRID[np.argmax(criterion(GRID))])
     spacing = float(GRID[1] - GRID[0])
-    for _ in range(4):
+    for _ in range(2):  # to a thousandth of a beam, where the parabola is exact to a hundredth of any error met
         fine = best + spacing * np.linspace(-1, 1, 11)
         values = criterion(fine)
         best, spacing = float(fine[np.argmax(values)]), spacing / 5

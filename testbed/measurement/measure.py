@@ -53,7 +53,7 @@ class Measurement:
             fresh: Whether the precoder was designed on that very knowledge.
             clipped: Whether a capture was flagged as clipped.
         """
-        radiated = self.frame.pulse.detect(sent)
+        radiated = self.frame.pulse.detect(self.frame.pulse.spectrum_of(sent))
         payload = None if precoder is None else symbols.reshape(-1, symbols.shape[-1])
         users = self._users.observe(downlink, payload)
         stations = [

@@ -103,9 +103,11 @@ def noncentrality(f: Vector, freedom_1: float, freedom_2: float | Vector, probab
     before = np.sqrt(np.maximum(freedom_1 * (f - 1), 0.0))
     error_before = quantile(before)
     root = np.maximum(before + error_before * np.sqrt(1 + freedom_1 * f / freedom_2), 0.0)
-    for _ in range(6):
+    for _ in range(4):
         error = quantile(root)
         run = error - error_before
         step = np.where(run != 0, error * (root - before) / np.where(run != 0, run, 1), 0.0)
         before, error_before, root = root, error, np.maximum(root - step, 0.0)
+    if np.all(f > 100.0):  # no interval reaches down to no signal at all
+        return np.asarray(root**2)
     return np.asarray(np.where(quantile(np.zeros_like(f)) <= 0, 0.0, root**2))

@@ -56,9 +56,9 @@ def observe_station(
         payload: Whether there is a payload to estimate from; pilots are known to all stations in any case.
     """
     section = frame.payload if payload else frame.sounding
-    samples = without_dc(frame, samples)
-    delay = estimate_delay(frame, frame.pulse.matched(samples), sent[own][:, section], section)
-    received = frame.pulse.detect(samples, delay)
+    spectrum = frame.pulse.spectrum_of(without_dc(frame, samples))
+    delay = estimate_delay(frame, frame.pulse.matched(spectrum), sent[own][:, section], section)
+    received = frame.pulse.detect(spectrum, delay)
     noise = float(np.mean(np.abs(received[:, frame.guard]) ** 2))
     pilots = received[:, frame.sounding], sent[..., frame.sounding], own
     if not payload:

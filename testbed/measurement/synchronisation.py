@@ -51,7 +51,7 @@ def synchronise(frame: Frame, samples: Complex, station: NDArray[np.intp]) -> Sy
     lags = np.arange(-reach, reach + 1)
     starts = np.array([frame.sync_slot(n).start for n in range(frame.n_stations)])[station]
     at = (starts[:, None] + np.arange(options.sync_symbols)) * options.samples_per_symbol
-    matched = frame.pulse.matched(samples)
+    matched = frame.pulse.matched(frame.pulse.spectrum_of(samples))
     around = np.take_along_axis(matched[:, None], at[:, None] + lags[:, None], axis=2)  # (n_users, lags, sync_symbols)
     segments = (around * frame.sync[station].conj()[:, None]).reshape(*around.shape[:2], SYNC_SEGMENTS, -1).sum(axis=-1)
     energy = np.sum(np.abs(around) ** 2, axis=-1) * (options.sync_symbols / SYNC_SEGMENTS)

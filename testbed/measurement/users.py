@@ -12,6 +12,7 @@ from testbed.measurement.front_end import without_dc
 from testbed.measurement.sinr import SinrEstimate, estimate_sinr, residual_freedom
 from testbed.measurement.sounding import ChannelState, PreambleFit, estimate_channels
 from testbed.measurement.synchronisation import Synchronisation, synchronise
+from testbed.waveform import phase_ramp
 
 __all__ = ["UserObserver", "UserReport"]
 
@@ -78,6 +79,7 @@ class UserObserver:
         centre = (
             frame.sounding.start + frame.sounding.stop - 1
         ) / 2 * frame.options.samples_per_symbol + timing.delay_samples
-        elapsed = np.arange(frame.n_samples) - centre[:, None]
-        turned = samples * np.exp(-2j * np.pi * timing.offset_hz[:, None] / frame.sample_rate_hz * elapsed)
-        return frame.pulse.detect(turned, timing.delay_samples)
+        step = -2 * np.pi / frame.sample_rate_hz * timing.offset_hz
+        turned = samples * phase_ramp(step, frame.n_samples)
+        symbols = frame.pulse.detect(frame.pulse.spectrum_of(turned), timing.delay_samples)
+        return symbols * np.exp(-1j * step * centre)[:, None]

@@ -39,6 +39,7 @@ def draw_error(axes: plt.Axes, recording: Recording, scenario: Scenario, m: int)
     axes.fill_between(times[shown], -2 * band, 2 * band, color="tab:red", alpha=0.2, label="two root CRB")
     axes.plot(times[shown], np.degrees(angle - true)[shown], ".", color="tab:red", markersize=3, label="angle error")
     axes.set(title=f"{scenario.stations[m].name} senses {scenario.ordered_targets[m].name}", xlabel="s", ylabel="deg")
+    axes.margins(y=0.3)
     axes.legend(loc="upper right", fontsize=7)
 
 
@@ -50,6 +51,7 @@ def draw_sinr(axes: plt.Axes, recording: Recording, scenario: Scenario) -> None:
         axes.plot(times, sinr[:, m, k], linewidth=0.8, label=user.name)
     axes.axhline(scenario.scheme.min_sinr_db, color="k", linestyle="--", linewidth=0.8)
     axes.set(title="measured SINR, and what was promised (dashed)", xlabel="s", ylabel="dB")
+    axes.margins(y=0.3)
     axes.legend(loc="upper right", ncols=3, fontsize=7)
 
 

@@ -115,7 +115,7 @@ def test_the_csi_ball_holds_the_true_channel_as_often_as_it_says() -> None:
 
 @SCHEMES
 def test_the_promise_holds_for_the_true_channels(name: str) -> None:
-    """The design's CSI ball holds each true channel with 95 %; what the worst case leaves makes broken promises rare."""
+    """The CSI ball holds each true channel with 95 %; what the worst case leaves makes broken promises rare."""
     kept = run(name).kept
     assert kept.sum() >= binom.ppf(0.001, kept.size, 0.95)
 
@@ -123,7 +123,8 @@ def test_the_promise_holds_for_the_true_channels(name: str) -> None:
 @SCHEMES
 def test_the_choice_of_estimator_is_the_models(name: str) -> None:
     """Eq. (5) as printed: structured ML but for the false alarms of a test at one in a thousand."""
-    used = {key: sum(row.estimators.get(key, 0) for row in run(name).summary.stations) for key in ("structured-ml", "capon")}
+    rows = run(name).summary.stations
+    used = {key: sum(row.estimators.get(key, 0) for row in rows) for key in ("structured-ml", "capon")}
     if name == "two_cells":
         assert used["capon"] <= binom.ppf(0.999, 2 * FRAMES, 1e-3)
         assert used["structured-ml"] > 0
