@@ -21,6 +21,7 @@ DRIVERS = {
     "simulated": ("drivers.simulated.radio", "open_simulated"),
     "replay": ("drivers.replay", "open_replay_address"),
 }
+PLANNED = ("pluto", "usrp")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def open_radios(requests: Sequence[RadioRequest], scene: Scene) -> dict[str, Rad
         if scheme not in DRIVERS:
             near = difflib.get_close_matches(scheme, DRIVERS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(DRIVERS)}"
+            hint = "that driver is not built yet" if scheme in PLANNED else hint
             raise RadioNotFoundError(f"radio {request.name}: no driver for address {request.address!r}; {hint}")
         groups.setdefault((scheme, place), []).append(request)
     opened: dict[str, Radio] = {}
