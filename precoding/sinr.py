@@ -70,15 +70,33 @@ def expected_sinr(
 
     """
     H, W = np.asarray(channels, dtype=np.complex128), np.asarray(weights, dtype=np.complex128)
-    J, _, K, _ = H.shape
+    J, _, K, n_tx = H.shape
+    noise = float_array("user_noise", user_noise, (J, K), above=0.0).ravel()
     variance = float_array("error_variance", error_variance, (J, J, K), above=0.0, or_equal=True)
-    noise = float_array("user_noise", user_noise, (J, K), above=0.0)
-    streams = np.sum(np.abs(W) ** 2, axis=1)  # (J, K) or (J, J K): power of each stream from each BS
-    if cooperates(W, K):
-        spread = np.einsum("nmk,nl->mkl", variance, streams)
-    else:
-        spread = np.einsum("nmk,nl->mknl", variance, streams).reshape(J, K, J * K)
-    return _ratio(_received_powers(H, W) + (spread if fresh else -spread), noise)
+    s2 = np.moveaxis(variance, 0, 2).reshape(J * K, J).repeat(n_tx, axis=1)  # per user and stacked antenna
+    h, streams = np.moveaxis(H, 0, 2).reshape(J * K, J * n_tx), _stacked(W, K)
+    others = ~np.eye(J * K, dtype=bool)
+    gains, spread = h @ streams, s2 @ np.abs(streams) ** 2
+    sign = 1.0 if fresh else -1.0
+    powers = np.abs(gains) ** 2 + sign * spread
+    interference = np.maximum(np.sum(powers * others, axis=1), 0.0) + noise
+    # The mean of a ratio is not the ratio of means: to second order 1 / x has the mean (1 + var x / x^2) / x.
+    pull = np.sum(s2 * np.abs((gains * others) @ streams.conj().T) ** 2, axis=1)
+    gram = np.einsum("il,ui,ik->ulk", streams.conj(), s2, streams, optimize=True)
+    scatter = np.sum(np.abs(gram) ** 2 * (others[:, :, None] & others[:, None, :]), axis=(1, 2))
+    relative = np.maximum(2 * pull + sign * scatter, 0.0) / interference**2
+    correction = 1 + relative if fresh else 1 / (1 + relative)
+    return np.asarray(np.maximum(np.diagonal(powers), 0.0) / interference * correction).reshape(J, K)
+
+
+def _stacked(weights: ComplexArray, users_per_cell: int) -> ComplexArray:
+    """All streams on all antennas, (J n_tx, J K): a stream that a BS does not send is zero there."""
+    J, n_tx, _ = weights.shape
+    if cooperates(weights, users_per_cell):
+        return weights.reshape(J * n_tx, -1)
+    stacked = np.zeros((J, n_tx, J, users_per_cell), dtype=np.complex128)
+    stacked[np.arange(J), :, np.arange(J)] = weights
+    return stacked.reshape(J * n_tx, -1)
 
 
 def _received_powers(channels: ComplexArray, weights: ComplexArray) -> FloatArray:
@@ -92,7 +110,4 @@ def _received_powers(channels: ComplexArray, weights: ComplexArray) -> FloatArra
 
 def _ratio(powers: FloatArray, noise: FloatArray) -> FloatArray:
     own = np.einsum("uu->u", powers.reshape(noise.size, noise.size)).reshape(noise.shape)
-    # Estimated powers, their bias removed, may add up to less than nothing; true ones cannot.
-    interference = np.maximum(powers.sum(axis=-1) - own, 0.0)
-    ratio: FloatArray = np.maximum(own, 0.0) / (interference + noise)
-    return ratio
+    return np.asarray(own / (powers.sum(axis=-1) - own + noise))

@@ -37,5 +37,9 @@ def steering_derivative(n: int, angle_rad: ArrayLike) -> ComplexArray:
     return 1j * _positions(n) * np.cos(angle)[..., None] * steering(n, angle)
 
 
+@cache
 def _positions(n: int) -> FloatArray:
-    return np.pi * (np.arange(n, dtype=np.float64) - (n - 1) / 2)
+    """Phase of each antenna per unit of sin(theta); cached, for every frame asks for it many times."""
+    positions = np.pi * (np.arange(n, dtype=np.float64) - (n - 1) / 2)
+    positions.flags.writeable = False
+    return positions

@@ -82,4 +82,4 @@ class UserObserver:
         step = -2 * np.pi / frame.sample_rate_hz * timing.offset_hz
         turned = samples * phase_ramp(step, frame.n_samples)
         symbols = frame.pulse.detect(frame.pulse.spectrum_of(turned), timing.delay_samples)
-        return symbols * np.exp(-1j * step * centre)[:, None]
+        return np.asarray(symbols * np.exp(-1j * step * centre)[:, None])
