@@ -27,7 +27,7 @@ install: $(READY)
 
 $(READY): .requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3.11 python3.11-venv"; exit 1; }
-	@$(PYTHON) -m venv .venv 2>/dev/null || { \
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { \
 	  echo "python's venv module is incomplete; installing Debian's python3.11-venv"; \
 	  apt-get update -qq && apt-get install -y -qq python3.11-venv && $(PYTHON) -m venv --clear .venv; } || { \
 	  echo "could not make a virtual environment: as root, apt-get install python3.11-venv, then try again"; exit 1; }
