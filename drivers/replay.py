@@ -1,6 +1,7 @@
 """The replay radio: answers from a recording, and only if it is asked what was asked on the day.
 
-Address: `replay:FILE`, or `replay:FILE?first=10&tx=ignore` to begin at a later exchange or to accept other samples to send.
+Address: `replay:FILE`, or `replay:FILE?first=10&tx=ignore` to begin at a later exchange or to accept other samples to
+send.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ReplayRadio", "open_replay", "open_replay_address"]
 
-# Samples count as equal within this part of full scale: less than any converter's step, more than the last-bit differences
-# between the Fourier transforms of two processors.
+# Samples count as equal within this part of full scale: less than any converter's step, more than the last-bit
+# differences between the Fourier transforms of two processors.
 SAME_SAMPLE = 2.0**-22
 SAME_SETTING = 1e-9  # relative; settings are stored as they were applied
 
@@ -48,9 +49,10 @@ class _Tape:
 
 def open_replay_address(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dict[str, ReplayRadio]:
     """Open the radios of an address; see the module."""
-    path, _, query = place.partition("?")
-    options = dict(parse_qsl(query))
-    if not path or set(options) - {"first", "tx"} or options.get("tx", "check") not in ("check", "ignore"):
+    path, _, query = place.rpartition("?") if "?" in place else (place, "", "")  # a file's name may hold a ?
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    known = {"first", "tx"} >= options.keys() and options.get("tx", "check") in ("check", "ignore")
+    if not path or not known or not options.get("first", "0").isdecimal():
         raise RadioNotFoundError(
             f"radio {requests[0].name}: {place!r} is no replay address; write replay:FILE?first=N&tx=check|ignore"
         )
@@ -119,7 +121,7 @@ class ReplayRadio:
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `drivers.Radio`; level and identity are those of the recorded radio, ranges are what can be asked of it."""
+        """See `drivers.Radio`; levels and identity are those of the recorded radio, ranges what can be asked of it."""
         facts = self._tape.recording.radios[self._name]
         return Capabilities(
             model=str(facts.get("model", "replay")),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recordings.capture import Capture
-from recordings.errors import CorruptRecordingError, RecordingFormatError
+from recordings.errors import CorruptRecordingError, RecordingError, RecordingFormatError
 from recordings.exchange import Exchange, StoredDesign
 from recordings.layout import FORMAT, FORMAT_VERSION, checksum, frame_checksum
 
@@ -49,19 +50,16 @@ class Recording:
 
         path = Path(path)
         if not path.is_file():
-            raise RecordingFormatError(f"{path}: no such file")
+            raise RecordingFormatError(f"{path}: {'this is a folder' if path.is_dir() else 'no such file'}")
         try:
             file = h5py.File(path, "r")
         except OSError as error:
-            hint = "it was cut off or damaged" if path.read_bytes()[:4] == b"\x89HDF" else "it is not an HDF5 file"
-            raise RecordingFormatError(f"{path} cannot be opened as a recording: {hint} ({error})") from error
+            raise RecordingFormatError(f"{path} cannot be opened as a recording: {_why_closed(path, error)}") from error
         try:
-            _require_format(path, file)
-            return cls(path, file)
-        except (KeyError, OSError, RuntimeError) as error:
-            file.close()
-            raise CorruptRecordingError(f"{path} is a recording, but parts of it cannot be read: {error}") from error
-        except RecordingFormatError:
+            with _reading(f"{path}: parts of it"):
+                _require_format(path, file)
+                return cls(path, file)
+        except BaseException:
             file.close()
             raise
 
@@ -90,11 +88,14 @@ class Recording:
         """
         if not 0 <= index < self.n_frames:
             raise IndexError(f"{self.path}: frame {index} of {self.n_frames}")
-        try:
+        with _reading(f"{self.path}: frame {index}"):
             received = {name: _frame(dataset, index) for name, dataset in self._received.items()}
             sent = {name: _frame(dataset, index) for name, dataset in self._sent.items()}
-        except (OSError, RuntimeError) as error:
-            raise CorruptRecordingError(f"{self.path}: frame {index} cannot be read: {error}") from error
+            return self._checked(index, received, sent)
+
+    def _checked(
+        self, index: int, received: Mapping[str, NDArray[np.complex64]], sent: Mapping[str, NDArray[np.complex64]]
+    ) -> Exchange:
         row = self._frames[index]
         if frame_checksum(received, sent, row, self._results[index]) != row["crc"]:
             raise CorruptRecordingError(
@@ -126,7 +127,8 @@ class Recording:
     @cached_property
     def designs(self) -> tuple[StoredDesign, ...]:
         """All precoders, in the order of their use."""
-        return tuple(self._design(name) for name in sorted(self._file["designs"]))
+        with _reading(f"{self.path}: its designs"):
+            return tuple(self._design(name) for name in sorted(self._file["designs"]))
 
     def design(self, index: int) -> StoredDesign | None:
         """Return the precoder in force at a frame, or None if there was none yet."""
@@ -188,6 +190,30 @@ class Recording:
         except CorruptRecordingError:
             return False
         return True
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Turn what h5py raises on damaged files, which is nearly anything, into one error."""
+    try:
+        yield
+    except RecordingError:
+        raise
+    except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise CorruptRecordingError(f"{what} cannot be read, the file is damaged: {error}") from error
+
+
+def _why_closed(path: Path, error: OSError) -> str:
+    """Say what keeps HDF5 from opening a file."""
+    if isinstance(error, BlockingIOError):
+        return "another program is writing it; wait for its end"
+    if isinstance(error, PermissionError):
+        return "you may not read it"
+    if path.stat().st_size == 0:
+        return "it is empty"
+    with path.open("rb") as file:
+        known = file.read(4) == b"\x89HDF"
+    return f"it was cut off or damaged ({error})" if known else "it is not an HDF5 file"
 
 
 def _frame(dataset: h5py.Dataset, index: int) -> NDArray[np.complex64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -66,14 +67,17 @@ class RecordingWriter:
 
         path = Path(path)
         try:
+            if overwrite and path.is_file():
+                _require_unused(path)
             writer = cls(path, h5py.File(path, "w" if overwrite else "x"))
         except FileExistsError as error:
             raise RecordingExistsError(
                 f"{path} exists already; choose another output, or allow to overwrite it"
             ) from error
         except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
             raise RecordingWriteError(
-                f"{path} cannot be created: {error}; is its folder there, and is nobody reading it?"
+                f"{path} cannot be created: {reason}; is its folder there, and is nobody using it?"
             ) from error
         with writer._writing("create the file") as file:
             file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "status": "running"})
@@ -255,6 +259,12 @@ def _write_row(dataset: h5py.Dataset, index: int, row: NDArray[np.generic]) -> N
     space = dataset.id.get_space()
     space.select_hyperslab((index,), (1,))
     dataset.id.write(h5py.h5s.create_simple((1,)), space, row.reshape(1), h5py.h5t.py_create(row.dtype))
+
+
+def _require_unused(path: Path) -> None:
+    """Raise BlockingIOError if another program has a file open: HDF5 would empty it first, and look afterwards."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _dataset(file: h5py.File, path: str, row: NDArray[np.generic], chunk_frames: int) -> h5py.Dataset:

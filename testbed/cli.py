@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
+
+from testbed.interruption import Interruption
 
 __all__ = ["main"]
 
@@ -42,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        with _interruptible():
-            return _call(options)
+        with Interruption(ends_process=arguments is None) as interruption:
+            return _call(options, interruption)
     except KeyboardInterrupt:
         return _complain("interrupted; what was recorded is whole", FAILED)
     except Exception as error:
@@ -52,15 +51,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(_in_one_line(error), WRONG if _is_wrong_request(error) else FAILED)
 
 
-def _call(options: argparse.Namespace) -> int:
+def _call(options: argparse.Namespace, interruption: Interruption) -> int:
     from testbed import commands
 
     if options.command == "run":
         return commands.run(
-            options.scenario, options.frames, options.seed, options.output, options.overwrite, options.quiet
+            options.scenario,
+            options.frames,
+            options.seed,
+            options.output,
+            overwrite=options.overwrite,
+            quiet=options.quiet,
+            check=interruption.check,
         )
     if options.command == "replay":
-        return commands.replay(options.file, options.frames, options.tx == "check", options.quiet)
+        return commands.replay(
+            options.file,
+            options.frames,
+            check_sent=options.tx == "check",
+            quiet=options.quiet,
+            check=interruption.check,
+        )
     if options.command == "info":
         return commands.info(options.what)
     return commands.scenarios()
@@ -121,27 +132,6 @@ def _slice(text: str) -> slice:
     if not colon:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form A:B, for example 10:20")
     return slice(_natural(first) if first else None, _natural(last) if last else None)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Have a kill and a lost terminal end the program as Ctrl-C does: in silence and with a whole recording."""
-    # A shell that starts us in the background, or nohup, ignores some of them for us: then it stays so.
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    obeyed = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        for other in obeyed:  # an impatient second Ctrl-C must not cut short the silencing and the closing of the file
-            signal.signal(other, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in obeyed:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in obeyed:
-            signal.signal(number, before[number])
 
 
 def _is_wrong_request(error: Exception) -> bool:

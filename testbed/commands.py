@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,7 +19,7 @@ from precoding import PrecodingError
 from recordings import Recording, RecordingError
 from testbed import experiment
 from testbed.description import describe_recording, describe_scenario
-from testbed.errors import ReplayError, TestbedError
+from testbed.errors import ReplayError, RequestError, TestbedError
 from testbed.loop import FrameDone
 from testbed.report import print_summary
 from testbed.scenario import Scenario, shipped
@@ -25,39 +27,42 @@ from testbed.scenario import Scenario, shipped
 __all__ = ["OUR_ERRORS", "info", "replay", "run", "scenarios"]
 
 OUR_ERRORS = (TestbedError, DriverError, PrecodingError, RecordingError, CalibrationError)
+Listener = Callable[[FrameDone], None]
 PACKAGES = ("testbed", "precoding", "drivers", "calibration", "recordings")
 
 
-def run(name: str, frames: int, seed: int, output: Path | None, overwrite: bool, quiet: bool) -> int:
-    """Run a scenario into a recording and print its result."""
+def run(
+    name: str, frames: int, seed: int, output: Path | None, *, overwrite: bool, quiet: bool, check: Listener
+) -> int:
+    """Run a scenario into a recording and print its result; `check` may end it after any frame."""
     scenario = Scenario.load(name)
-    output = output or Path("runs") / f"{datetime.now().astimezone():%Y-%m-%d_%H%M%S}_{scenario.name}.h5"
-    output.parent.mkdir(parents=True, exist_ok=True)
+    output = output or _fresh_output(scenario)
+    if not output.parent.is_dir():
+        raise RequestError(f"{output} cannot be written: there is no folder {output.parent}; make it, or name another")
     console = _console(quiet)
-    console.print(f"{scenario.title}\nrecording to {output}", highlight=False)
+    console.print(f"{scenario.title}\nrecording to {output}", soft_wrap=True)
     with _progress(console, frames) as advance:
         summary = experiment.run(
-            scenario, frames=frames, seed=seed, output=output, overwrite=overwrite, listeners=[advance]
+            scenario, frames=frames, seed=seed, output=output, overwrite=overwrite, listeners=[check, advance]
         )  # fmt: skip
     print_summary(console, scenario, summary)
-    console.print(f"\nrecorded in {output}\nreplay with  testbed replay {output}", highlight=False)
+    console.print(f"\nrecorded in {output}\nreplay with  testbed replay {shlex.quote(str(output))}", soft_wrap=True)
     return 0
 
 
-def replay(file: Path, frames: slice, check_sent: bool, quiet: bool) -> int:
-    """Replay a recording, print its result and whether it is the recorded one."""
+def replay(file: Path, frames: slice, *, check_sent: bool, quiet: bool, check: Listener) -> int:
+    """Replay a recording, print its result and whether it is the recorded one; `check` may end it after any frame."""
     console = _console(quiet)
     with Recording.open(file) as recording:
-        count = len(range(recording.n_frames)[frames])
+        indices = experiment.frame_indices(recording, frames)
         if recording.status != "complete":
             console.print(
                 f"this recording is not complete: {recording.status}; {recording.n_frames} frames are whole",
                 style="bold yellow",
             )
-    with _progress(console, count) as advance:
-        replayed = experiment.replay(file, frames=frames, check_sent=check_sent, listeners=[advance])
+    with _progress(console, len(indices)) as advance:
+        replayed = experiment.replay(file, frames=frames, check_sent=check_sent, listeners=[check, advance])
     print_summary(console, replayed.scenario, replayed.summary)
-    last = replayed.first + count - 1
     if not check_sent:
         console.print("! the samples to send were not compared with those recorded (--tx ignore)", style="bold yellow")
     if check_sent and replayed.differences:
@@ -71,7 +76,7 @@ def replay(file: Path, frames: slice, check_sent: bool, quiet: bool) -> int:
         if replayed.differences
         else "equal the recorded ones to the bit"
     )
-    console.print(f"\nthe results of frames {replayed.first} to {last} {equal}", highlight=False)
+    console.print(f"\nthe results of frames {indices.start} to {indices[-1]} {equal}")
     return 0
 
 
@@ -84,12 +89,10 @@ def info(what: str) -> int:
     else:
         lines = describe_scenario(Scenario.load(what))
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     console.print("\npackages")
     for name in PACKAGES:
-        console.print(
-            f"  {name:<12} {Path(str(importlib.import_module(name).__file__)).parent}", highlight=False, soft_wrap=True
-        )
+        console.print(f"  {name:<12} {Path(str(importlib.import_module(name).__file__)).parent}", soft_wrap=True)
     return 0
 
 
@@ -97,18 +100,28 @@ def scenarios() -> int:
     """List the shipped scenarios."""
     console = _console(quiet=False)
     for name, title in shipped().items():
-        console.print(f"{name:<18} {title}", highlight=False, soft_wrap=True)
+        console.print(f"{name:<18} {title}", soft_wrap=True)
     return 0
 
 
+def _fresh_output(scenario: Scenario) -> Path:
+    """Return the default output, in a folder that is made if need be."""
+    folder = Path("runs")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"cannot make the folder {folder.resolve()}: {error.strerror}; use --output FILE") from error
+    return folder / f"{datetime.now().astimezone():%Y-%m-%d_%H%M%S}_{scenario.name}.h5"
+
+
 def _console(quiet: bool) -> Console:
-    """Return a console wide enough for the tables also where there is no terminal."""
-    console = Console(quiet=quiet)
-    return console if console.is_terminal else Console(quiet=quiet, width=140)
+    """Return a console that prints names and paths as they are, wide enough for the tables also without a terminal."""
+    width = None if sys.stdout.isatty() else 140
+    return Console(quiet=quiet, width=width, markup=False, emoji=False, highlight=False)
 
 
 @contextmanager
-def _progress(console: Console, frames: int) -> Iterator[Callable[[FrameDone], None]]:
+def _progress(console: Console, frames: int) -> Iterator[Listener]:
     """Show a bar while frames go by; yields the listener that moves it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=console.quiet) as bar:

@@ -26,12 +26,12 @@ def describe_recording(path: str, recording: Recording) -> list[str]:
         "radios",
     ]
     for name, facts in recording.radios.items():
-        lines.append(
-            f"  {name:<12} {facts['model']} {facts['serial']} at {facts['address']}, "
-            f"{facts['n_tx']} tx, {facts['n_rx']} rx"
+        model, serial, address, n_tx, n_rx = (
+            facts.get(key, "unknown") for key in ("model", "serial", "address", "n_tx", "n_rx")
         )
+        lines.append(f"  {name:<12} {model} {serial} at {address}, {n_tx} tx, {n_rx} rx")
     lines += [f"designs at frames {', '.join(str(design.index_from) for design in recording.designs) or 'none'}"]
-    lines += [f"results {', '.join(recording.result_names)}", "scenario"]
+    lines += [f"results {', '.join(recording.result_names) or 'none'}", "scenario"]
     return lines + [f"  {line}" for line in _scenario_lines(scenario)]
 
 

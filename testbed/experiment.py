@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration import LevelCalibration
-from recordings import Exchange, Recording, RecordingWriter
+from precoding import InfeasibleError
+from recordings import Capture, Exchange, Recording, RecordingWriter
 from testbed.bench import Bench
 from testbed.designer import Decision, LiveDesigner, RecordedDesigner
 from testbed.errors import RequestError
@@ -23,7 +26,7 @@ from testbed.precoder import Precoder
 from testbed.scenario import Scenario
 from testbed.summary import Summary, summarise
 
-__all__ = ["Replayed", "replay", "run"]
+__all__ = ["Replayed", "frame_indices", "record", "replay", "run"]
 
 Listener = Callable[[FrameDone], None]
 
@@ -54,14 +57,15 @@ def run(
         TestbedError, DriverError, PrecodingError, RecordingError: Why it failed; the recording is whole up to that
         frame.
     """
-    with Bench(scenario, _frame(scenario), seed) as bench:
+    with _RecordableBench(scenario, _frame(scenario), seed) as bench:
         radios = {name: _radio_facts(scenario, bench, name) for name in bench.capabilities}
         loop = Loop(scenario, seed, bench, _calibrations(bench), LiveDesigner(scenario, station_power(scenario)))
-        with RecordingWriter.create(
+        writer = RecordingWriter.create(
             output, scenario_text=scenario.text, seed=seed, versions=versions(), radios=radios, overwrite=overwrite
-        ) as writer:
-            starts, outcomes = [], []
-            for done in loop.run(range(frames)):
+        )
+        starts, outcomes = [], []
+        with writer, closing(bench):  # whatever happens, silence comes before the tidying of the file
+            for done in _naming_the_user(scenario, loop.run(range(frames))):
                 record(writer, done)
                 starts.append(done.start_s)
                 outcomes.append(done.outcome)
@@ -101,16 +105,13 @@ def replay(
         listeners: Called with every frame.
 
     Raises:
+        RequestError: The recording has no such frames.
         ReplayMismatchError: Settings or samples differ from the recorded ones.
         RecordingError: The file cannot be read.
     """
     with Recording.open(path) as recording:
         scenario = Scenario.parse(recording.scenario_text, str(path))
-        indices = range(recording.n_frames)[frames]
-        if not indices:
-            raise RequestError(
-                f"{path}: no frame in {frames.start}:{frames.stop}; the recording holds {recording.n_frames} frames"
-            )
+        indices = frame_indices(recording, frames)
         knowledge = _knowledge_before(recording, indices.start)
         designer = RecordedDesigner(lambda index: _recorded_decision(recording, index))
         address = f"replay:{path}?first={indices.start}&tx={'check' if check_sent else 'ignore'}"
@@ -131,10 +132,47 @@ def replay(
     return Replayed(summarise(scenario, starts, outcomes), scenario, indices.start, tuple(differences))
 
 
+def frame_indices(recording: Recording, frames: slice) -> range:
+    """Return the numbers of the frames asked for.
+
+    Raises:
+        RequestError: There is none, or one is not in the recording.
+    """
+    first, last = frames.start or 0, recording.n_frames if frames.stop is None else frames.stop
+    if not first < last <= recording.n_frames:
+        asked = f"no frames {first}:{last} to replay" if recording.n_frames else "no frame to replay"
+        raise RequestError(f"{recording.path}: {asked}; the recording holds {recording.n_frames} whole frames")
+    return range(first, last)
+
+
 def versions() -> Mapping[str, str]:
     """Return the versions that a result depends on."""
     names = ("isac-testbed", "numpy", "scipy", "cvxpy", "clarabel", "h5py")
     return {name: importlib.metadata.version(name) for name in names} | {"python": platform.python_version()}
+
+
+class _RecordableBench(Bench):
+    """A bench that hands on only what can be recorded: a NaN must not reach the estimators before it is refused."""
+
+    def exchange(self, index: int, bursts: Mapping[str, NDArray[np.complex64]]) -> dict[str, Capture]:
+        captures = super().exchange(index, bursts)
+        Exchange(index, bursts, captures).require_finite()
+        return captures
+
+
+def _naming_the_user(scenario: Scenario, frames: Iterator[FrameDone]) -> Iterator[FrameDone]:
+    """Yield frames; where a design is infeasible, say whose name stands behind the core's numbers."""
+    try:
+        yield from frames
+    except InfeasibleError as error:
+        m, k = error.user
+        user, station = scenario.ordered_users[m * scenario.users_per_cell + k], scenario.stations[error.station]
+        raise InfeasibleError(
+            f"user {user.name} of {user.station} limits, at the power of {station.name}: {error}",
+            user=error.user,
+            station=error.station,
+            max_sinr_db=error.max_sinr_db,
+        ) from error
 
 
 def _frame(scenario: Scenario) -> Frame:
@@ -162,6 +200,7 @@ def _radio_facts(scenario: Scenario, bench: Bench, name: str) -> Mapping[str, st
 
 
 def record(writer: RecordingWriter, done: FrameDone) -> None:
+    """Append a frame to a recording, its design first if it is a new one."""
     precoder = done.decision.precoder
     if done.decision.fresh and precoder is not None:
         writer.add_design(done.index, precoder.arrays(), precoder.attributes())
@@ -194,7 +233,8 @@ def _differences(recording: Recording, done: FrameDone) -> list[str]:
     for name, value in done.outcome.as_results().items():
         recorded = recording.results(name)[done.index]
         if not np.array_equal(value, recorded, equal_nan=value.dtype.kind in "fc"):
-            where = np.unravel_index(np.argmax(np.atleast_1d(value != recorded)), np.atleast_1d(value).shape)
+            unequal = (value != recorded) & ~(np.isnan(value) & np.isnan(recorded))
+            where = np.unravel_index(np.argmax(np.atleast_1d(unequal)), np.atleast_1d(value).shape)
             place = ", ".join(map(str, where))
             found.append(
                 f"frame {done.index}, {name}[{place}]: {np.atleast_1d(value)[where]!r} now, "

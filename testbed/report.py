@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from testbed.scenario import Scenario
 from testbed.summary import MEANINGFUL_SNR_DB, StationSummary, Summary, UserSummary
@@ -20,20 +24,38 @@ JUDGED_BY = {
 
 def print_summary(console: Console, scenario: Scenario, summary: Summary) -> None:
     """Print the tables of sensing and communication, then what a reader must know to trust them."""
-    console.print(_sensing(scenario, summary))
-    console.print(_communication(scenario, summary))
+    if not summary.payload_frames:
+        console.print("no frame with a payload: the first frame of an experiment only sounds, so there is no result")
+        return
+    console.print(_sensing(scenario, summary), "", _communication(scenario, summary), "", sep="\n")
     for line in _remarks(scenario, summary):
-        console.print(line, style="dim" if not line.startswith("!") else "bold yellow", highlight=False)
+        console.print(Text(line, style="bold yellow" if line.startswith("!") else "dim"))
+
+
+def _table(title: str, names: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
+    """Return an empty table that fits 80 columns; where it does not, it folds, for a cut number is another number."""
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in numbers:
+        table.add_column(name, justify="right", overflow="fold")
+    return table
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    """Add cells as they are: rich would take [nan, nan] for a style and drop it."""
+    table.add_row(*map(Text, cells))
 
 
 def _sensing(scenario: Scenario, summary: Summary) -> Table:
-    table = Table(title=f"Sensing, {scenario.scheme.name}, {summary.payload_frames} frames", title_justify="left")
-    for column in ("station", "target"):
-        table.add_column(column)
-    for column in ("true deg", "estimated deg", "RMSE deg", "root CRB deg", "ratio [95 %]", "array-output SNR dB"):
-        table.add_column(column, justify="right")
+    table = _table(
+        f"Sensing, {scenario.scheme.name}, {summary.payload_frames} frames",
+        ("station", "target"),
+        ("true\ndeg", "estimated\ndeg", "RMSE\ndeg", "root CRB\ndeg", "ratio [95 %]", "array\noutput\nSNR dB"),
+    )
     for row in summary.stations:
-        table.add_row(
+        _add_row(
+            table,
             row.name,
             row.target,
             f"{np.degrees(row.true_rad):.3f}",
@@ -47,13 +69,14 @@ def _sensing(scenario: Scenario, summary: Summary) -> Table:
 
 
 def _communication(scenario: Scenario, summary: Summary) -> Table:
-    table = Table(title=f"Communication, SINR in dB, asked {scenario.scheme.min_sinr_db:g} dB", title_justify="left")
-    for column in ("user", "station"):
-        table.add_column(column)
-    for column in ("promised", "predicted", "measured [95 %]", "frames within promise"):
-        table.add_column(column, justify="right")
+    table = _table(
+        f"Communication, SINR in dB, asked {scenario.scheme.min_sinr_db:g} dB",
+        ("user", "station"),
+        ("promised", "predicted", "measured [95 %]", "frames within\npromise"),
+    )
     for row in summary.users:
-        table.add_row(
+        _add_row(
+            table,
             row.name,
             row.station,
             f"{row.promised_db:.2f}",
@@ -78,16 +101,16 @@ def _remarks(scenario: Scenario, summary: Summary) -> list[str]:
     ]
     lines += [_weak_echo(row) for row in summary.stations if row.array_output_snr_db < MEANINGFUL_SNR_DB]
     lines += [_below_bound(row) for row in summary.stations if row.ratio_high < 1]
-    lines += [_broken_promise(row) for row in summary.users if row.high_db < row.promised_db]
+    lines += [_broken_promise(row) for row in summary.users if _is_broken(row)]
     if summary.clipped_frames:
         lines.append(f"! {summary.clipped_frames} frames were clipped by a converter: lower rx_gain_db or power_dbm.")
     return lines
 
 
 def _weak_echo(row: StationSummary) -> str:
+    below_db = math.floor(10 * row.array_output_snr_db) / 10  # 14.98 must not be called 15.0
     return (
-        f"! {row.name}: array-output SNR {row.array_output_snr_db:.1f} dB is below {MEANINGFUL_SNR_DB:g} dB, "
-        "where estimators leave "
+        f"! {row.name}: array-output SNR {below_db:.1f} dB is below {MEANINGFUL_SNR_DB:g} dB, where estimators leave "
         "the Cramer-Rao bound: the ratio says nothing there."
     )
 
@@ -97,6 +120,11 @@ def _below_bound(row: StationSummary) -> str:
         f"! {row.name}: the error is below its bound, which is a fault of the bench: "
         "check amplitudes, noise and the true angle."
     )
+
+
+def _is_broken(row: UserSummary) -> bool:
+    """Whether a promise was not kept beyond doubt; a single frame has no interval of the mean, but one of its own."""
+    return row.kept_share == 0 if math.isnan(row.high_db) else row.high_db < row.promised_db
 
 
 def _broken_promise(row: UserSummary) -> str:
