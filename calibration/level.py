@@ -33,7 +33,8 @@ class LevelCalibration:
     def __post_init__(self) -> None:
         """Refuse coefficients that have no inverse."""
         for name in ("tx", "rx"):
-            coefficients = np.asarray(getattr(self, name), dtype=complex)
+            coefficients = np.array(getattr(self, name), dtype=complex)
+            coefficients.flags.writeable = False
             if coefficients.ndim != 1 or not np.all(np.isfinite(coefficients)) or np.any(coefficients == 0):
                 raise CoefficientError(
                     f"calibration {self.identity}: {name} coefficients must be finite, not zero and one per channel"
@@ -53,19 +54,25 @@ class LevelCalibration:
 
     def apply_tx(self, ports: Complex) -> NDArray[np.complex64]:
         """See `Calibration.apply_tx`."""
-        return (ports / self.tx[:, None]).astype(np.complex64)
+        return (ports / self._of("tx", ports)).astype(np.complex64)
 
     def embed_tx(self, digital: NDArray[np.complex64]) -> Complex:
         """See `Calibration.embed_tx`."""
-        return np.asarray(digital * self.tx[:, None])
+        return np.asarray(digital * self._of("tx", digital))
 
     def apply(self, capture: Capture) -> Complex:
         """See `Calibration.apply`."""
-        return np.asarray(capture.samples * self.rx[:, None])
+        return np.asarray(capture.samples * self._of("rx", capture.samples))
 
     def embed(self, ports: Complex) -> Complex:
         """See `Calibration.embed`."""
-        return np.asarray(ports / self.rx[:, None])
+        return np.asarray(ports / self._of("rx", ports))
+
+    def _of(self, name: str, samples: NDArray[np.complexfloating]) -> Complex:
+        coefficients: Complex = getattr(self, name)
+        if len(samples) != len(coefficients):
+            raise CoefficientError(f"calibration {self.identity}: {len(samples)} channels, {len(coefficients)} {name}")
+        return coefficients[:, None]
 
 
 def _root_watt(level_dbm: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.errors import InvalidSamplesError
 from drivers.radio import Radio
 from recordings import Capture
 
@@ -30,12 +31,18 @@ def exchange(
     Raises:
         DriverError: Whatever a radio raised; all radios are silent by then.
     """
+    for name in bursts:
+        if name not in radios:
+            raise InvalidSamplesError(f"a burst for radio {name}; the radios are {', '.join(radios)}")
     nothing = np.zeros((0, 0), dtype=np.complex64)
     try:
         for name, radio in radios.items():
             radio.arm(bursts.get(name, nothing), n_samples, start_s)
         return {name: radio.collect() for name, radio in radios.items()}
-    except BaseException:
-        for radio in radios.values():
-            radio.silence()
+    except BaseException as error:
+        for name, radio in radios.items():
+            try:
+                radio.silence()
+            except Exception as another:  # one radio that is gone must not keep the others on the air
+                error.add_note(f"radio {name} could not be silenced: {another}")
         raise

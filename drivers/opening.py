@@ -66,8 +66,11 @@ def open_radios(requests: Sequence[RadioRequest], scene: Scene) -> dict[str, Rad
             module, function = DRIVERS[scheme]
             opener: _Opener = getattr(importlib.import_module(module), function)
             opened |= opener(place, members, scene)
-    except BaseException:
-        for radio in opened.values():
-            radio.close()
+    except BaseException as error:
+        for name, radio in opened.items():
+            try:
+                radio.close()
+            except Exception as another:  # one that cannot be closed must not keep the others open
+                error.add_note(f"radio {name} could not be closed: {another}")
         raise
     return {request.name: opened[request.name] for request in requests}

@@ -12,7 +12,7 @@ from precoding.certificate import certify, foreign_reflections
 from precoding.cluster import Cluster, clusters
 from precoding.errors import InaccurateError, InfeasibleError
 from precoding.network import Network, normalised
-from precoding.relaxation import Relaxation, principal_weights
+from precoding.relaxation import Relaxation, rank_one_weights
 from precoding.result import Design
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _passes(request: _Request, time_limit_s: float | None) -> Design | None:
 
 
 def _judged(request: _Request, relaxation: Relaxation, previous: Design | None) -> Design:
-    weights, rank_loss = principal_weights(relaxation, request.network.n_tx)
+    weights, rank_loss = rank_one_weights(relaxation, _own_channels(request), request.network.n_tx)
     weights = _within_power(weights, request.unit.power) * request.amplitude
     certificate = certify(
         request.network,
@@ -105,6 +105,16 @@ def _judged(request: _Request, relaxation: Relaxation, previous: Design | None) 
         status=relaxation.status,
         solve_time_s=relaxation.solve_time_s + (previous.solve_time_s if previous else 0.0),
         history=(*(previous.history if previous else ()), float(certificate.rcrb_rad.max())),
+    )
+
+
+def _own_channels(request: _Request) -> tuple[ComplexArray, ...]:
+    """For each cluster, the channels of its users from its stations, (streams, n), in the order of its streams."""
+    J, K, n_tx = request.network.J, request.network.K, request.network.n_tx
+    to_user = request.network.channels.reshape(J, J * K, n_tx)
+    return tuple(
+        to_user[list(c.stations)][:, list(c.users)].transpose(1, 0, 2).reshape(len(c.users), -1)
+        for c in request.clusters
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from precoding.arrays import ComplexArray
 
-__all__ = ["Relaxation", "principal_weights"]
+__all__ = ["Relaxation", "rank_one_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +29,18 @@ class Relaxation:
     solve_time_s: float
 
 
-def principal_weights(relaxation: Relaxation, n_tx: int) -> tuple[ComplexArray, float]:
-    """Take the strongest direction of every stream.
+def rank_one_weights(
+    relaxation: Relaxation, channels: tuple[ComplexArray, ...], n_tx: int
+) -> tuple[ComplexArray, float]:
+    """Take from every stream's covariance the one direction that its user hears: w = W h^* / sqrt(h^T W h^*).
+
+    The user's signal keeps its power exactly, and since w w^H <= W nobody hears more of the stream than before; of a
+    rank-one W it is the whole (Liu, Masouros and Eldar, IEEE JSAC 40(6), 2022, for the sum of streams). The strongest
+    eigenvector would not do: a stream that mostly senses may carry its user's signal in its second one.
 
     Args:
         relaxation: Its covariances, ideally of rank one.
+        channels: For each cluster, complex (streams, n): each stream's user's channel, h^T x.
         n_tx: Antennas of each BS.
 
     Returns:
@@ -41,11 +48,12 @@ def principal_weights(relaxation: Relaxation, n_tx: int) -> tuple[ComplexArray, 
 
     """
     blocks, loss = [], 0.0
-    for covariances in relaxation.covariances:
-        values, vectors = np.linalg.eigh(covariances)
-        strongest = np.maximum(values[:, -1], 0.0)
-        total = np.maximum(np.trace(covariances, axis1=1, axis2=2).real, strongest)
-        loss = max(loss, float(np.max(1.0 - strongest / np.maximum(total, np.finfo(np.float64).tiny))))
-        columns = (np.sqrt(strongest)[:, None] * vectors[:, :, -1]).T
+    tiny = np.finfo(np.float64).tiny
+    for covariances, h in zip(relaxation.covariances, channels, strict=True):
+        heard = np.einsum("kij,kj->ki", covariances, h.conj())
+        signal = np.maximum(np.einsum("ki,ki->k", h, heard).real, tiny)
+        columns = (heard / np.sqrt(signal)[:, None]).T
+        total = np.maximum(np.trace(covariances, axis1=1, axis2=2).real, tiny)
+        loss = max(loss, float(np.max(1.0 - np.sum(np.abs(columns) ** 2, axis=0) / total)))
         blocks.append(columns.reshape(-1, n_tx, columns.shape[1]))
     return np.concatenate(blocks), loss

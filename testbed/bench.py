@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers import Capabilities, Radio, RadioRequest, RadioSettings, exchange, open_radios
-from recordings import Capture
+from recordings import Capture, Exchange
 from testbed.errors import RfPolicyError
 from testbed.frame import Frame
 from testbed.scenario import Scenario
@@ -47,15 +48,21 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Silence and close every radio, whatever happened."""
-        self.close()
+        try:
+            self.close()
+        except Exception as another:
+            if error is None:
+                raise
+            error.add_note(f"and on the way out: {another}")
 
     def close(self) -> None:
-        """Silence all radios first, then let them go."""
-        for radio in self._radios.values():
-            radio.silence()
-        for radio in self._radios.values():
-            radio.close()
-        self._radios = {}
+        """Silence all radios first, then let them go; one that fails keeps no other on the air."""
+        radios, self._radios = list(self._radios.values())[::-1], {}
+        with ExitStack() as last_first:
+            for radio in radios:
+                last_first.callback(radio.close)
+            for radio in radios:
+                last_first.callback(radio.silence)
 
     @property
     def capabilities(self) -> Mapping[str, Capabilities]:
@@ -76,10 +83,13 @@ class Bench:
         Raises:
             RfPolicyError: A burst would exceed the policy's output; nothing was sent.
             DriverError: A radio failed; all are silent.
+            UnfitFrameError: A radio delivered samples that are no numbers.
         """
         for name, burst in bursts.items():
             self._check_output(index, name, burst)
-        return exchange(self._radios, bursts, self.frame.n_samples, self._epoch_s + self.start_s(index))
+        captures = exchange(self._radios, bursts, self.frame.n_samples, self._epoch_s + self.start_s(index))
+        Exchange(index, bursts, captures).require_finite()  # a NaN must not reach the estimators
+        return captures
 
     def _check_output(self, index: int, name: str, burst: NDArray[np.complex64]) -> None:
         peak = float(np.max(np.abs(burst), initial=0.0))

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from precoding import Network, design
+from precoding import Design, InaccurateError, Network, design
 from testbed.knowledge import Knowledge
 from testbed.precoder import Precoder
 from testbed.scenario import Scenario
@@ -56,10 +56,22 @@ class LiveDesigner:
         network = knowledge.network(self.power, self.scenario.stations[0].n_rx, self.scenario.frame.payload_symbols)
         if self._network is not None and not self._moved(self._network, network):
             return Decision(self._precoder, fresh=False)
-        scheme = self.scenario.scheme
-        answer = design(network, scheme.name, min_sinr_db=scheme.min_sinr_db, robustness=scheme.robustness)
-        self._network, self._precoder = network, Precoder.of(answer)
+        self._network, self._precoder = network, Precoder.of(self._design(network))
         return Decision(self._precoder, fresh=True)
+
+    def _design(self, network: Network) -> Design:
+        """Return a design that keeps its promises.
+
+        One that is feasible but not proved optimal is loaded all the same: the promise to the users holds, and how far
+        the sensing may be from the best is in the precoder, the file and the report.
+        """
+        scheme = self.scenario.scheme
+        try:
+            return design(network, scheme.name, min_sinr_db=scheme.min_sinr_db, robustness=scheme.robustness)
+        except InaccurateError as error:
+            if error.design is None or not error.design.certificate.is_feasible():
+                raise
+            return error.design
 
     def _moved(self, old: Network, new: Network) -> bool:
         """Whether an angle or a channel moved beyond the scenario's thresholds."""

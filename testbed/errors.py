@@ -1,10 +1,10 @@
 """Everything that can go wrong in an experiment.
 
 TestbedError
-├── ScenarioError (ValueError)      an experiment as written cannot be run; raised before anything is opened
-├── RequestError (ValueError)       a command asks for what there is not: frames beyond a recording, an output that
-exists ├── RfPolicyError (ValueError)      a burst would radiate more than the scenario allows; nothing was sent └──
-ReplayError (RuntimeError)      a replay did not give the recorded numbers
+├── ScenarioError (ValueError)    an experiment as written cannot be run; raised before anything is opened
+├── RequestError (ValueError)     a command asks for what there is not: frames beyond a recording, a missing folder
+├── RfPolicyError (ValueError)    a burst would radiate more than the scenario allows; nothing was sent
+└── ReplayError (RuntimeError)    a replay did not give the recorded numbers
 """
 
 from __future__ import annotations

@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration import LevelCalibration
 from precoding import InfeasibleError
-from recordings import Capture, Exchange, Recording, RecordingWriter
+from recordings import Exchange, Recording, RecordingWriter
 from testbed.bench import Bench
 from testbed.designer import Decision, LiveDesigner, RecordedDesigner
 from testbed.errors import RequestError
 from testbed.frame import Frame
-from testbed.knowledge import Knowledge
+from testbed.knowledge import Knowledge, after
 from testbed.loop import FrameDone, Loop, station_power
 from testbed.outcome import Outcome
 from testbed.precoder import Precoder
@@ -57,7 +56,7 @@ def run(
         TestbedError, DriverError, PrecodingError, RecordingError: Why it failed; the recording is whole up to that
         frame.
     """
-    with _RecordableBench(scenario, _frame(scenario), seed) as bench:
+    with Bench(scenario, _frame(scenario), seed) as bench:
         radios = {name: _radio_facts(scenario, bench, name) for name in bench.capabilities}
         loop = Loop(scenario, seed, bench, _calibrations(bench), LiveDesigner(scenario, station_power(scenario)))
         writer = RecordingWriter.create(
@@ -151,15 +150,6 @@ def versions() -> Mapping[str, str]:
     return {name: importlib.metadata.version(name) for name in names} | {"python": platform.python_version()}
 
 
-class _RecordableBench(Bench):
-    """A bench that hands on only what can be recorded: a NaN must not reach the estimators before it is refused."""
-
-    def exchange(self, index: int, bursts: Mapping[str, NDArray[np.complex64]]) -> dict[str, Capture]:
-        captures = super().exchange(index, bursts)
-        Exchange(index, bursts, captures).require_finite()
-        return captures
-
-
 def _naming_the_user(scenario: Scenario, frames: Iterator[FrameDone]) -> Iterator[FrameDone]:
     """Yield frames; where a design is infeasible, say whose name stands behind the core's numbers."""
     try:
@@ -222,8 +212,7 @@ def _knowledge_before(recording: Recording, index: int) -> Knowledge | None:
     """Fold the recorded outcomes of all earlier frames, so that a part of a recording replays as the whole does."""
     knowledge: Knowledge | None = None
     for earlier in range(index):
-        outcome = _recorded_outcome(recording, earlier)
-        knowledge = Knowledge(outcome.sounding, outcome.angle_rad) if knowledge is None else knowledge.after(outcome)
+        knowledge = after(knowledge, _recorded_outcome(recording, earlier))
     return knowledge
 
 

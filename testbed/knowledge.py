@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from precoding import Network
 from testbed.outcome import Outcome, Sounding
 
-__all__ = ["Knowledge"]
+__all__ = ["Knowledge", "after"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
@@ -70,3 +70,15 @@ class Knowledge:
             csi_radius=sounding.csi_radius,
             block_length=block_length,
         )
+
+
+def after(knowledge: Knowledge | None, outcome: Outcome) -> Knowledge | None:
+    """Return what is known after a frame; a clipped one teaches nothing, for clipping is in no model.
+
+    Args:
+        knowledge: What was known before; None if nothing.
+        outcome: What the frame showed.
+    """
+    if outcome.clipped:
+        return knowledge
+    return Knowledge(outcome.sounding, outcome.angle_rad) if knowledge is None else knowledge.after(outcome)

@@ -13,7 +13,7 @@ from recordings import Capture
 from testbed.bench import Bench
 from testbed.designer import Decision, Designer
 from testbed.frame import Frame
-from testbed.knowledge import Knowledge
+from testbed.knowledge import Knowledge, after
 from testbed.measurement import Measurement
 from testbed.outcome import Outcome
 from testbed.scenario import Scenario
@@ -79,10 +79,7 @@ class Loop:
         """
         for index in indices:
             done = self._run_frame(index, knowledge)
-            if knowledge is None:
-                knowledge = Knowledge(done.outcome.sounding, done.outcome.angle_rad)
-            else:
-                knowledge = knowledge.after(done.outcome)
+            knowledge = after(knowledge, done.outcome)
             yield done
 
     def _run_frame(self, index: int, knowledge: Knowledge | None) -> FrameDone:

@@ -64,6 +64,7 @@ class Outcome:
         sinr_high: Upper end, (J, K).
         clipped: Whether any capture of the frame was flagged as clipped.
         designed: Whether the precoder was new in this frame.
+        design_gap: Largest relative excess of the precoder's certified RCRB over the relaxation's bound.
     """
 
     sounding: Sounding
@@ -84,6 +85,7 @@ class Outcome:
     sinr_high: Vector
     clipped: bool
     designed: bool
+    design_gap: float
 
     def as_results(self) -> Mapping[str, NDArray[np.generic]]:
         """Return every number by name, the sounding's too, for a recording."""
@@ -97,5 +99,6 @@ class Outcome:
             item.name: np.asarray(results[item.name]) for item in fields(cls) if item.name in results
         }
         values |= {name: bool(values[name]) for name in ("clipped", "designed")}
+        values["design_gap"] = float(values["design_gap"])
         sounding = Sounding(**{item.name: np.asarray(results[item.name]) for item in fields(Sounding)})
         return cls(sounding=sounding, **values)

@@ -53,6 +53,11 @@ class Precoder:
             float(design.solve_time_s),
         )
 
+    @property
+    def gap(self) -> float:
+        """Largest relative excess of the certified RCRB over the bound."""
+        return float(np.max(self.rcrb_rad / self.bound_rcrb_rad)) - 1.0
+
     def waveform(self, symbols: Complex) -> Complex:
         """Return the precoded payload (J, n_tx, L) of symbols (J, K, L)."""
         cooperative = self.scheme.endswith("comp")  # every station sends every stream

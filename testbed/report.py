@@ -15,6 +15,9 @@ from testbed.summary import MEANINGFUL_SNR_DB, StationSummary, Summary, UserSumm
 
 __all__ = ["print_summary"]
 
+PROVED = 1e-3  # the gap up to which a certificate calls a design optimal
+UNEXPLAINED = 1.5  # times the bound; above threshold the estimators come within a tenth of it
+
 JUDGED_BY = {
     "structured-ml": "Slepian-Bangs",
     "capon": "Prop. 1, estimated covariance",
@@ -101,9 +104,17 @@ def _remarks(scenario: Scenario, summary: Summary) -> list[str]:
     ]
     lines += [_weak_echo(row) for row in summary.stations if row.array_output_snr_db < MEANINGFUL_SNR_DB]
     lines += [_below_bound(row) for row in summary.stations if row.ratio_high < 1]
+    lines += [_far_above_bound(row) for row in summary.stations if row.ratio_low > UNEXPLAINED]
     lines += [_broken_promise(row) for row in summary.users if _is_broken(row)]
+    if summary.design_gap > PROVED:
+        lines.append(
+            f"! a design's RCRB is up to {100 * summary.design_gap:.2g} % above its proved bound: it keeps its promises "
+            "to the users, but sensing might be that much better."
+        )
     if summary.clipped_frames:
-        lines.append(f"! {summary.clipped_frames} frames were clipped by a converter: lower rx_gain_db or power_dbm.")
+        lines.append(
+            f"! {summary.clipped_frames} frames were clipped by a converter and left out: lower rx_gain_db or power_dbm."
+        )
     return lines
 
 
@@ -119,6 +130,13 @@ def _below_bound(row: StationSummary) -> str:
     return (
         f"! {row.name}: the error is below its bound, which is a fault of the bench: "
         "check amplitudes, noise and the true angle."
+    )
+
+
+def _far_above_bound(row: StationSummary) -> str:
+    return (
+        f"! {row.name}: errors are {row.ratio:.1f} times the bound: something is in the air or in the radio that the "
+        "model does not know (clutter, leakage, a wrong position, no calibration)."
     )
 
 

@@ -68,12 +68,23 @@ class UserSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """An experiment's result."""
+    """An experiment's result.
+
+    Attributes:
+        frames: Frames in all.
+        payload_frames: Those that carried a payload and were not clipped: what everything below is about.
+        designs: Precoders designed.
+        clipped_frames: Frames that a converter clipped.
+        design_gap: Largest relative excess of a design's RCRB over the relaxation's bound.
+        stations: Sensing, station by station.
+        users: Communication, user by user.
+    """
 
     frames: int
     payload_frames: int
     designs: int
     clipped_frames: int
+    design_gap: float
     stations: tuple[StationSummary, ...]
     users: tuple[UserSummary, ...]
 
@@ -81,13 +92,17 @@ class Summary:
 def summarise(scenario: Scenario, starts_s: Sequence[float], outcomes: Sequence[Outcome]) -> Summary:
     """Summarise outcomes; errors are against the scenario's geometry, the truth on any bench.
 
+    Clipped frames are counted and left out.
+
     Args:
         scenario: The experiment.
         starts_s: When each frame began, seconds since the first.
         outcomes: What each frame showed.
     """
     rows = [
-        (start, outcome) for start, outcome in zip(starts_s, outcomes, strict=True) if np.isfinite(outcome.sinr).all()
+        (start, outcome)
+        for start, outcome in zip(starts_s, outcomes, strict=True)
+        if np.isfinite(outcome.sinr).all() and not outcome.clipped
     ]
     stations = tuple(_station(scenario, m, rows) for m in range(len(scenario.stations))) if rows else ()
     users = (
@@ -99,7 +114,8 @@ def summarise(scenario: Scenario, starts_s: Sequence[float], outcomes: Sequence[
     )
     designs = sum(outcome.designed for outcome in outcomes)
     clipped = sum(outcome.clipped for outcome in outcomes)
-    return Summary(len(outcomes), len(rows), designs, clipped, stations, users)
+    gap = max((outcome.design_gap for _, outcome in rows), default=0.0)
+    return Summary(len(outcomes), len(rows), designs, clipped, gap, stations, users)
 
 
 def ratio_interval(ratio: float, count: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import scipy.fft
@@ -12,22 +13,28 @@ from drivers.errors import RadioStateError
 from drivers.simulated.paths import Path, Propagation
 from drivers.simulated.scene import Scene
 
-__all__ = ["Air", "propagate"]
+__all__ = ["Air", "Terms", "propagate"]
 
 Complex = NDArray[np.complex128]
 
 
 def propagate(
-    paths: list[Path], sent: Mapping[str, Complex], n_rx: Mapping[str, int], n_samples: int, sample_rate_hz: float
+    paths: list[Path],
+    sent: Mapping[str, Complex],
+    n_rx: Mapping[str, int],
+    n_samples: int,
+    sample_rate_hz: float,
+    computed_at_s: float = 0.0,
 ) -> dict[str, Complex]:
     """Carry what the radios send to where it is received.
 
     Args:
-        paths: The paths at the first sample.
+        paths: The paths at one instant of the exchange.
         sent: Samples at the antenna ports in root-watt, by transmitter, shape (n_tx, n_samples).
         n_rx: Receive antennas, by receiver.
         n_samples: Samples to receive.
         sample_rate_hz: The common sample rate.
+        computed_at_s: That instant, after the first sample.
 
     Returns:
         Noise-free samples at the antenna ports in root-watt, by receiver, shape (n_rx, n_samples).
@@ -39,7 +46,8 @@ def propagate(
     streams = _delayed(live, sent, n_samples, sample_rate_hz)
     turning = [i for i, path in enumerate(live) if path.doppler_hz]
     doppler = np.array([live[i].doppler_hz for i in turning])
-    streams[turning] *= np.exp(2j * np.pi / sample_rate_hz * np.multiply.outer(doppler, np.arange(n_samples)))
+    elapsed_s = np.arange(n_samples) / sample_rate_hz - computed_at_s
+    streams[turning] *= np.exp(2j * np.pi * np.multiply.outer(doppler, elapsed_s))
     for name, samples in received.items():
         arriving = [i for i, path in enumerate(live) if path.rx == name]
         if arriving:
@@ -77,33 +85,47 @@ def _phase_ramps(delays_s: NDArray[np.float64], n_fft: int, sample_rate_hz: floa
     return np.asarray(ramp[:, :n_fft])
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What radios must agree on to share an exchange."""
+
+    start_s: float
+    sample_rate_hz: float
+    center_hz: float
+    n_samples: int
+
+
 class Air:
     """The medium shared by simulated radios; owns virtual time and the numbers of exchanges.
 
-    Radios post what they send; the first that collects makes the air carry everything posted for that instant.
+    Radios post what they send; the first that collects makes the air carry everything posted for that instant. The
+    scene begins to move with the first exchange, and an exchange sees it as it stands in its middle.
     """
 
     def __init__(self, scene: Scene) -> None:
         self.propagation = Propagation(scene)
         self.now_s = 0.0
         self.exchanges = 0
-        self._origin_s: float | None = None  # the scene begins to move with the first exchange
-        self._start_s = 0.0
+        self._origin_s: float | None = None
+        self._terms: Terms | None = None
         self._posted: dict[str, Complex] = {}
         self._listening: dict[str, int] = {}
         self._received: dict[str, Complex] = {}
 
-    def post(self, radio: str, sent: Complex, n_rx: int, start_s: float) -> None:
+    def post(self, radio: str, sent: Complex, n_rx: int, terms: Terms) -> None:
         """Add one radio's samples at its ports, root-watt, shape (n_tx, n_samples), to the coming exchange.
 
         Raises:
-            RadioStateError: Another radio of the exchange starts at another time: the air is shared, so is the start.
+            RadioStateError: The others of the exchange start at another time, or are tuned or clocked otherwise.
         """
-        if self._listening and start_s != self._start_s:
+        if self._listening and self._terms is not None and terms != self._terms:
+            mine, theirs = asdict(terms), asdict(self._terms)
+            name = next(key for key in mine if mine[key] != theirs[key])
             raise RadioStateError(
-                f"radio {radio}: starts at {start_s:g} s, the others at {self._start_s:g} s; start all together"
+                f"radio {radio}: {name} is {mine[name]:.12g}, the other radios' is {theirs[name]:.12g}; "
+                "radios of one exchange share start, rate, carrier and length"
             )
-        self._start_s = start_s
+        self._terms = terms
         self._listening[radio] = n_rx
         if sent.shape[0]:
             self._posted[radio] = sent
@@ -114,13 +136,17 @@ class Air:
         self._listening.pop(radio, None)
         self._received.pop(radio, None)
 
-    def carry(self, radio: str, n_samples: int, sample_rate_hz: float) -> Complex:
+    def carry(self, radio: str) -> Complex:
         """Return what arrives at a radio's ports, root-watt, (n_rx, n_samples); carries the posted samples first."""
-        if radio in self._listening:
-            self._origin_s = self._start_s if self._origin_s is None else self._origin_s
-            paths = self.propagation.at(self._start_s - self._origin_s)
-            self._received = propagate(paths, self._posted, self._listening, n_samples, sample_rate_hz)
+        if radio in self._listening and self._terms is not None:
+            terms = self._terms
+            duration_s = terms.n_samples / terms.sample_rate_hz
+            self._origin_s = terms.start_s if self._origin_s is None else self._origin_s
+            paths = self.propagation.at(terms.start_s - self._origin_s + duration_s / 2)
+            self._received = propagate(
+                paths, self._posted, self._listening, terms.n_samples, terms.sample_rate_hz, duration_s / 2
+            )
             self._posted, self._listening = {}, {}
-            self.now_s = self._start_s + n_samples / sample_rate_hz
+            self.now_s = terms.start_s + duration_s
             self.exchanges += 1
         return self._received.pop(radio)

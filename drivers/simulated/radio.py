@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from drivers.errors import RadioNotFoundError, RadioStateError
 from drivers.opening import RadioRequest
 from drivers.radio import Capabilities, RadioSettings, Range, check_burst, check_settings
-from drivers.simulated.air import Air
+from drivers.simulated.air import Air, Terms
 from drivers.simulated.front_end import Oscillator, oscillator, receive, root_watt, transmit
 from drivers.simulated.scene import Node, Scene
 from recordings import Capture
@@ -68,7 +68,7 @@ class SimulatedRadio:
         self._tunes = 0
         self._tune_phase_rad = 0.0
         self._lo: Oscillator | None = None  # of the last exchange on this tune: phase noise wanders on from it
-        self._armed: tuple[int, float, int, Oscillator] | None = None
+        self._armed: tuple[float, int, Oscillator] | None = None
         self._closed = False
 
     @property
@@ -109,7 +109,7 @@ class SimulatedRadio:
         settings = self._require_settings()
         if self._armed is not None:
             raise RadioStateError(f"radio {self._node.name}: already armed; collect or silence it first")
-        if start_s < self._air.now_s:
+        if not self._air.now_s <= start_s < float("inf"):
             raise RadioStateError(
                 f"radio {self._node.name}: asked to start at {start_s:g} s, but it is {self._air.now_s:g} s; "
                 "arm earlier"
@@ -126,22 +126,23 @@ class SimulatedRadio:
             rng,
             previous=self._lo,
         )
-        self._lo = lo
         padded = np.zeros((burst.shape[0], n_samples), dtype=np.complex64)
         padded[:, : burst.shape[1]] = burst
         full_scale = root_watt(TX_FULL_SCALE_DBM + settings.tx_gain_db)
         ports = transmit(padded, self._node.front_end, lo, settings.sample_rate_hz, full_scale)
-        self._air.post(self._node.name, np.asarray(ports, dtype=complex), self._node.n_rx, start_s)
-        self._armed = (n_samples, start_s, self._air.exchanges, lo)
+        terms = Terms(start_s, settings.sample_rate_hz, settings.center_hz, n_samples)
+        self._air.post(self._node.name, np.asarray(ports, dtype=complex), self._node.n_rx, terms)
+        self._armed = (start_s, self._air.exchanges, lo)
 
     def collect(self) -> Capture:
         """See `drivers.Radio`."""
         settings = self._require_settings()
         if self._armed is None:
             raise RadioStateError(f"radio {self._node.name}: nothing to collect; arm it first")
-        n_samples, start_s, exchange, lo = self._armed
+        start_s, exchange, lo = self._armed
         self._armed = None
-        ports = self._air.carry(self._node.name, n_samples, settings.sample_rate_hz)
+        self._lo = lo
+        ports = self._air.carry(self._node.name)
         rng = np.random.default_rng([*self._seed, 2, exchange])
         full_scale = root_watt(RX_FULL_SCALE_DBM - settings.rx_gain_db)
         samples, clipped = receive(ports, self._node.front_end, lo, settings.sample_rate_hz, full_scale, rng)

@@ -109,6 +109,7 @@ class Measurement:
             sinr_high=unknown if users.sinr is None else users.sinr.high.reshape(shape),
             clipped=clipped,
             designed=fresh,
+            design_gap=float("nan") if precoder is None else precoder.gap,
         )
 
 

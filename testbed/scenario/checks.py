@@ -96,6 +96,18 @@ def frame_fits(scenario: Scenario) -> Findings:
         yield "frame.period_s", f"= {frame.period_s:g}; {length}, and the period must be longer"
 
 
+def powers_are_the_papers(scenario: Scenario) -> Findings:
+    """The paper's ratios hold for one power P of all stations."""
+    first = scenario.stations[0]
+    for station in scenario.stations:
+        if scenario.air.model == "normalised" and station.power_dbm != first.power_dbm:
+            other = f'"{first.name}" has {first.power_dbm:g}'
+            yield (
+                f"{station.key}.power_dbm",
+                f"= {station.power_dbm:g}, but {other}; the normalised model has one power for all",
+            )
+
+
 def devices_are_used_once(scenario: Scenario) -> Findings:
     """A device is one radio; the simulated bench and a recording hold many."""
     first: dict[str, Station | User] = {}
@@ -122,4 +134,5 @@ CHECKS: tuple[Callable[[Scenario], Findings], ...] = (
     nobody_is_too_close,
     delays_fit_the_gap,
     devices_are_used_once,
+    powers_are_the_papers,
 )

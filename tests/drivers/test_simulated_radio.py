@@ -165,7 +165,7 @@ def test_a_start_that_is_no_time_is_refused() -> None:
 def test_radios_that_start_apart_are_refused() -> None:
     radios = opened(scene())
     radios["station"].arm(tone(), N, 1.0)
-    with pytest.raises(RadioStateError, match=r"user.*start all together"):
+    with pytest.raises(RadioStateError, match=r"user.*start_s is 1.5"):
         radios["user"].arm(np.zeros((0, 0), dtype=np.complex64), N, 1.5)
 
 

@@ -51,6 +51,7 @@ def outcomes(count: int, seed: int = 0) -> list[Outcome]:
             sinr_high=users,
             clipped=False,
             designed=False,
+            design_gap=np.nan,
         )
         for _ in range(count)
     ]

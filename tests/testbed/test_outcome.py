@@ -47,6 +47,7 @@ def outcome(*, payload: bool = True, clipped: bool = False, designed: bool = Tru
         sinr_high=of_payload(J, K),
         clipped=clipped,
         designed=designed,
+        design_gap=2e-4 if payload else np.nan,
     )
 
 

@@ -38,7 +38,9 @@ USER = UserSummary(
     high_db=14.218,
     kept_share=0.98765,
 )
-SUMMARY = Summary(frames=101, payload_frames=100, designs=3, clipped_frames=0, stations=(STATION,), users=(USER,))
+SUMMARY = Summary(
+    frames=101, payload_frames=100, designs=3, clipped_frames=0, design_gap=1e-5, stations=(STATION,), users=(USER,)
+)
 
 
 def printed(summary: Summary, scenario: Scenario = SCENARIO) -> str:
@@ -145,7 +147,7 @@ def test_a_broken_promise_in_a_single_frame_is_not_passed_over() -> None:
 
 
 def test_without_payload_it_prints_what_there_is() -> None:
-    text = words(printed(Summary(1, 0, 0, 0, (), ())))
+    text = words(printed(Summary(1, 0, 0, 0, 0.0, (), ())))
     assert "no" in text.split() or "0" in text.split()
     assert "()" not in text
 

@@ -59,6 +59,7 @@ def outcome(
         sinr_high=1.2 * measured,
         clipped=False,
         designed=False,
+        design_gap=1e-5,
     )
 
 
@@ -182,7 +183,8 @@ def test_the_truth_moves_with_the_target() -> None:
     """The estimate is of the payload: the truth is the angle under which the simulation sends the frame's echo."""
     fast = replace(SCENARIO, targets=tuple(replace(t, velocity_m_s=(0.0, -20.0)) for t in SCENARIO.targets))
     start_s = 0.1
-    paths = [path for path in Propagation(scene(fast, 1)).at(start_s) if path.kind == "echo"]
+    middle_s = start_s + fast.frame_duration_s / 2  # an exchange sees the scene as it stands in its middle
+    paths = [path for path in Propagation(scene(fast, 1)).at(middle_s) if path.kind == "echo"]
     seen = np.array([np.arcsin(np.angle(path.rx_response[1] / path.rx_response[0]) / np.pi) for path in paths])
     exact = replace(outcome(), angle_rad=seen)
     for row in summarise(fast, [start_s], [exact]).stations:
