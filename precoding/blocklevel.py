@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.certificate import certify, foreign_reflections
+from precoding.certificate import Certificate, certify, foreign_reflections
 from precoding.cluster import Cluster, clusters
 from precoding.errors import InaccurateError, InfeasibleError
 from precoding.network import Network, normalised
@@ -23,7 +24,8 @@ __all__ = ["design_block_level"]
 _PASSES = 12
 _SETTLED = 1e-4  # relative change of the largest RCRB from pass to pass
 _SHORTFALL_DB = 1e-4  # a tenth of what a certificate allows
-_MOST_RAISED_DB = 0.05  # beyond this the answer is wrong, not merely rounded
+_ROUNDED_DB = 0.05  # a shortfall beyond this is not rounding: the relaxation's rank is above one
+_MOST_RAISED_DB = 12.0  # targets raised further than this cost more than they save
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,52 +53,51 @@ def design_block_level(
     unit, amplitude = normalised(held)
     groups = clusters(unit, cooperate=scheme == "blp-comp")
     request = _Request(scheme, held, unit, amplitude, groups, robust, min_sinr_db)
-    design = _passes(request, time_limit_s)
-    if design is None:
+    passes = _passes(request, time_limit_s)
+    if not passes:
         raise _explained(request)
+    standing = [one for one in passes if one.certificate.is_feasible()]
+    design = passes[-1] if not standing or passes[-1] in standing else standing[-1]
     if not design.certificate.holds():
         raise _inaccurate(design)
     return design
 
 
-def _passes(request: _Request, time_limit_s: float | None) -> Design | None:
-    """Return the last pass's design, settled or not: whether it stands is for its certificate to say."""
+def _passes(request: _Request, time_limit_s: float | None) -> list[Design]:
+    """Return every pass's design, settled or not: whether one stands is for its certificate to say."""
     from precoding.sensing import SensingProblem
 
     problem = SensingProblem(request.unit, request.clusters, robust=request.robust)
-    aim_db, foreign = request.min_sinr_db, np.zeros(request.network.J)
-    design: Design | None = None
+    aim_db, foreign, bound = request.min_sinr_db, np.zeros(request.network.J), np.inf
+    passes: list[Design] = []
     for _ in range(_PASSES):
-        spent = 0.0 if design is None else design.solve_time_s
+        spent = passes[-1].solve_time_s if passes else 0.0
         if time_limit_s is not None and spent >= time_limit_s:
-            return design
+            return passes
         left = None if time_limit_s is None else time_limit_s - spent
         relaxation = problem.solve(10 ** (aim_db / 10), foreign, left)
         if relaxation is None:
-            return design
-        previous, design = design, _judged(request, relaxation, design)
+            return passes
+        if np.max(aim_db - request.min_sinr_db) <= _ROUNDED_DB:  # a bound of the problem that was asked
+            bound = relaxation.information
+        previous = passes[-1] if passes else None
+        design = _judged(request, relaxation, bound, previous)
+        passes.append(design)
         missing = design.certificate.min_sinr_db - design.certificate.worst_sinr_db
         caused = foreign_reflections(request.unit, design.weights / request.amplitude)
         # Two BSs can answer each other in turns for ever; half a step from the third pass on ends that.
         foreign = caused if len(design.history) < 3 else (foreign + caused) / 2
         if missing.max() <= _SHORTFALL_DB and (len(request.clusters) == 1 or _same(previous, design)):
-            return design
+            return passes
         aim_db = aim_db + np.where(missing > _SHORTFALL_DB, 1.5 * missing, 0.0)
         if np.max(aim_db - request.min_sinr_db) > _MOST_RAISED_DB:
-            return design
-    return design
+            return passes
+    return passes
 
 
-def _judged(request: _Request, relaxation: Relaxation, previous: Design | None) -> Design:
-    weights, rank_loss = rank_one_weights(relaxation, _own_channels(request), request.network.n_tx)
-    weights = _within_power(weights, request.unit.power) * request.amplitude
-    certificate = certify(
-        request.network,
-        weights,
-        min_sinr_db=request.min_sinr_db,
-        bound_information=relaxation.information,
-        rank_loss=rank_loss,
-    )
+def _judged(request: _Request, relaxation: Relaxation, bound: float, previous: Design | None) -> Design:
+    """Certify every recovery of rank one and keep the best: feasible first, then least shortfall, then least RCRB."""
+    weights, certificate = min(_recoveries(request, relaxation, bound), key=lambda pair: _rank(pair[1]))
     return Design(
         scheme=request.scheme,
         min_sinr_db=request.min_sinr_db,
@@ -106,6 +107,26 @@ def _judged(request: _Request, relaxation: Relaxation, previous: Design | None) 
         solve_time_s=relaxation.solve_time_s + (previous.solve_time_s if previous else 0.0),
         history=(*(previous.history if previous else ()), float(certificate.rcrb_rad.max())),
     )
+
+
+def _recoveries(request: _Request, relaxation: Relaxation, bound: float) -> Iterator[tuple[ComplexArray, Certificate]]:
+    for recovered, rank_loss in rank_one_weights(relaxation, _own_channels(request), request.network.n_tx):
+        weights = _within_power(recovered, request.unit.power) * request.amplitude
+        yield (
+            weights,
+            certify(
+                request.network,
+                weights,
+                min_sinr_db=request.min_sinr_db,
+                bound_information=bound,
+                rank_loss=rank_loss,
+            ),
+        )
+
+
+def _rank(certificate: Certificate) -> tuple[float, float]:
+    missing_db = max(certificate.shortfall_db - _MOST_RAISED_DB / 2, 0.0)  # less is cured by a raised target
+    return missing_db, float(certificate.rcrb_rad.max())
 
 
 def _own_channels(request: _Request) -> tuple[ComplexArray, ...]:

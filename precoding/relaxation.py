@@ -31,29 +31,42 @@ class Relaxation:
 
 def rank_one_weights(
     relaxation: Relaxation, channels: tuple[ComplexArray, ...], n_tx: int
-) -> tuple[ComplexArray, float]:
-    """Take from every stream's covariance the one direction that its user hears: w = W h^* / sqrt(h^T W h^*).
+) -> list[tuple[ComplexArray, float]]:
+    """Recover one direction per stream from its covariance, in the three ways that can be best.
 
-    The user's signal keeps its power exactly, and since w w^H <= W nobody hears more of the stream than before; of a
-    rank-one W it is the whole (Liu, Masouros and Eldar, IEEE JSAC 40(6), 2022, for the sum of streams). The strongest
-    eigenvector would not do: a stream that mostly senses may carry its user's signal in its second one.
+    Of a rank-one W all give the same. Where W is only nearly of rank one they differ in what they keep:
+
+    - the strongest eigenvector: most of the power, but perhaps not the user's signal, if the stream mostly senses;
+    - W h^* / sqrt(h^T W h^*): the user's signal exactly, and nobody hears more, since w w^H <= W (Liu, Masouros and
+      Eldar, IEEE JSAC 40(6), 2022); but perhaps little of the power;
+    - all eigenvectors with their powers, in phase at the user: all the power and more signal, but cross terms that
+      others may hear.
 
     Args:
-        relaxation: Its covariances, ideally of rank one.
+        relaxation: Its covariances.
         channels: For each cluster, complex (streams, n): each stream's user's channel, h^T x.
         n_tx: Antennas of each BS.
 
     Returns:
-        Weights, complex (J, n_tx, streams), and the rank loss: the largest part of a stream's power left behind.
+        For each way the weights, complex (J, n_tx, streams), and the rank loss: the largest part of a stream's power
+        that is outside the stream's strongest direction.
 
     """
-    blocks, loss = [], 0.0
     tiny = np.finfo(np.float64).tiny
+    ways: list[list[ComplexArray]] = [[], [], []]
+    loss = 0.0
     for covariances, h in zip(relaxation.covariances, channels, strict=True):
-        heard = np.einsum("kij,kj->ki", covariances, h.conj())
-        signal = np.maximum(np.einsum("ki,ki->k", h, heard).real, tiny)
-        columns = (heard / np.sqrt(signal)[:, None]).T
-        total = np.maximum(np.trace(covariances, axis1=1, axis2=2).real, tiny)
-        loss = max(loss, float(np.max(1.0 - np.sum(np.abs(columns) ** 2, axis=0) / total)))
-        blocks.append(columns.reshape(-1, n_tx, columns.shape[1]))
-    return np.concatenate(blocks), loss
+        values, vectors = np.linalg.eigh(covariances)
+        values = np.maximum(values, 0.0)
+        loss = max(loss, float(np.max(1.0 - values[:, -1] / np.maximum(values.sum(axis=1), tiny))))
+        heard = np.einsum("ki,kij->kj", h, vectors)  # of each eigenvector by the user
+        in_phase = np.exp(-1j * np.angle(heard))
+        signal = np.sqrt(np.maximum(np.sum(values * np.abs(heard) ** 2, axis=1, keepdims=True), tiny))
+        strongest = np.zeros_like(heard)
+        strongest[:, -1] = np.sqrt(values[:, -1])
+        for way, mixture in zip(
+            ways, (strongest, values * heard.conj() / signal, np.sqrt(values) * in_phase), strict=True
+        ):
+            columns = np.einsum("kij,kj->ik", vectors, mixture)
+            way.append(columns.reshape(-1, n_tx, columns.shape[1]))
+    return [(np.concatenate(way), loss) for way in ways]

@@ -108,13 +108,12 @@ def _remarks(scenario: Scenario, summary: Summary) -> list[str]:
     lines += [_broken_promise(row) for row in summary.users if _is_broken(row)]
     if summary.design_gap > PROVED:
         lines.append(
-            f"! a design's RCRB is up to {100 * summary.design_gap:.2g} % above its proved bound: it keeps its promises "
-            "to the users, but sensing might be that much better."
+            f"! a design's RCRB is up to {100 * summary.design_gap:.2g} % above its proved bound: it keeps its "
+            "promises to the users, but sensing might be that much better."
         )
     if summary.clipped_frames:
-        lines.append(
-            f"! {summary.clipped_frames} frames were clipped by a converter and left out: lower rx_gain_db or power_dbm."
-        )
+        lost = f"! {summary.clipped_frames} frames were clipped by a converter and left out"
+        lines.append(f"{lost}: lower rx_gain_db or power_dbm.")
     return lines
 
 
