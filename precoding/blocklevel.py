@@ -25,6 +25,7 @@ _PASSES = 12
 _SETTLED = 1e-4  # relative change of the largest RCRB from pass to pass
 _SHORTFALL_DB = 1e-4  # a tenth of what a certificate allows
 _ROUNDED_DB = 0.05  # a shortfall beyond this is not rounding: the relaxation's rank is above one
+_STEP_DB = 3.0  # of one raise: a deep shortfall in the worst case says little about how much is missing
 _MOST_RAISED_DB = 12.0  # targets raised further than this cost more than they save
 
 
@@ -57,7 +58,7 @@ def design_block_level(
     if not passes:
         raise _explained(request)
     standing = [one for one in passes if one.certificate.is_feasible()]
-    design = passes[-1] if not standing or passes[-1] in standing else standing[-1]
+    design = passes[-1] if not standing else standing[-1]
     if not design.certificate.holds():
         raise _inaccurate(design)
     return design
@@ -81,7 +82,7 @@ def _passes(request: _Request, time_limit_s: float | None) -> list[Design]:
         if np.max(aim_db - request.min_sinr_db) <= _ROUNDED_DB:  # a bound of the problem that was asked
             bound = relaxation.information
         previous = passes[-1] if passes else None
-        design = _judged(request, relaxation, bound, previous)
+        design = _judged(request, relaxation, bound, previous, patient=len(passes) < _PASSES // 2)
         passes.append(design)
         missing = design.certificate.min_sinr_db - design.certificate.worst_sinr_db
         caused = foreign_reflections(request.unit, design.weights / request.amplitude)
@@ -89,15 +90,20 @@ def _passes(request: _Request, time_limit_s: float | None) -> list[Design]:
         foreign = caused if len(design.history) < 3 else (foreign + caused) / 2
         if missing.max() <= _SHORTFALL_DB and (len(request.clusters) == 1 or _same(previous, design)):
             return passes
-        aim_db = aim_db + np.where(missing > _SHORTFALL_DB, 1.5 * missing, 0.0)
+        aim_db = aim_db + np.where(missing > _SHORTFALL_DB, np.minimum(1.5 * missing, _STEP_DB), 0.0)
         if np.max(aim_db - request.min_sinr_db) > _MOST_RAISED_DB:
             return passes
     return passes
 
 
-def _judged(request: _Request, relaxation: Relaxation, bound: float, previous: Design | None) -> Design:
-    """Certify every recovery of rank one and keep the best: feasible first, then least shortfall, then least RCRB."""
-    weights, certificate = min(_recoveries(request, relaxation, bound), key=lambda pair: _rank(pair[1]))
+def _judged(
+    request: _Request, relaxation: Relaxation, bound: float, previous: Design | None, *, patient: bool
+) -> Design:
+    """Certify every recovery of rank one; keep the one of least RCRB if patient, else the one of least shortfall."""
+    recoveries = list(_recoveries(request, relaxation, bound))
+    weights, certificate = min(
+        recoveries, key=lambda pair: float(pair[1].rcrb_rad.max()) if patient else pair[1].shortfall_db
+    )
     return Design(
         scheme=request.scheme,
         min_sinr_db=request.min_sinr_db,
@@ -122,11 +128,6 @@ def _recoveries(request: _Request, relaxation: Relaxation, bound: float) -> Iter
                 rank_loss=rank_loss,
             ),
         )
-
-
-def _rank(certificate: Certificate) -> tuple[float, float]:
-    missing_db = max(certificate.shortfall_db - _MOST_RAISED_DB / 2, 0.0)  # less is cured by a raised target
-    return missing_db, float(certificate.rcrb_rad.max())
 
 
 def _own_channels(request: _Request) -> tuple[ComplexArray, ...]:

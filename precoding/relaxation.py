@@ -32,11 +32,11 @@ class Relaxation:
 def rank_one_weights(
     relaxation: Relaxation, channels: tuple[ComplexArray, ...], n_tx: int
 ) -> list[tuple[ComplexArray, float]]:
-    """Recover one direction per stream from its covariance, in the three ways that can be best.
+    """Recover one direction per stream from its covariance, in the two ways that can be best.
 
-    Of a rank-one W all give the same. Where W is only nearly of rank one they differ in what they keep:
+    Of a rank-one W both give the same, its one eigenvector. That alone will not do where W is only nearly of rank one:
+    a stream that mostly senses may carry its user's signal in the second. The two ways differ in what they keep:
 
-    - the strongest eigenvector: most of the power, but perhaps not the user's signal, if the stream mostly senses;
     - W h^* / sqrt(h^T W h^*): the user's signal exactly, and nobody hears more, since w w^H <= W (Liu, Masouros and
       Eldar, IEEE JSAC 40(6), 2022); but perhaps little of the power;
     - all eigenvectors with their powers, in phase at the user: all the power and more signal, but cross terms that
@@ -53,7 +53,7 @@ def rank_one_weights(
 
     """
     tiny = np.finfo(np.float64).tiny
-    ways: list[list[ComplexArray]] = [[], [], []]
+    ways: tuple[list[ComplexArray], list[ComplexArray]] = ([], [])
     loss = 0.0
     for covariances, h in zip(relaxation.covariances, channels, strict=True):
         values, vectors = np.linalg.eigh(covariances)
@@ -62,11 +62,8 @@ def rank_one_weights(
         heard = np.einsum("ki,kij->kj", h, vectors)  # of each eigenvector by the user
         in_phase = np.exp(-1j * np.angle(heard))
         signal = np.sqrt(np.maximum(np.sum(values * np.abs(heard) ** 2, axis=1, keepdims=True), tiny))
-        strongest = np.zeros_like(heard)
-        strongest[:, -1] = np.sqrt(values[:, -1])
-        for way, mixture in zip(
-            ways, (strongest, values * heard.conj() / signal, np.sqrt(values) * in_phase), strict=True
-        ):
+        mixtures = (values * heard.conj() / signal, np.sqrt(values) * in_phase)
+        for way, mixture in zip(ways, mixtures, strict=True):
             columns = np.einsum("kij,kj->ik", vectors, mixture)
             way.append(columns.reshape(-1, n_tx, columns.shape[1]))
     return [(np.concatenate(way), loss) for way in ways]
