@@ -152,7 +152,7 @@ def _same(previous: Design | None, design: Design) -> bool:
     if previous is None:
         return False
     before, now = previous.history[-1], design.history[-1]
-    return abs(now - before) <= _SETTLED * before and abs(design.certificate.gap) <= 5 * _SETTLED
+    return abs(now - before) <= _SETTLED * before
 
 
 def _explained(request: _Request) -> InfeasibleError | InaccurateError:

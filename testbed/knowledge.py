@@ -19,6 +19,7 @@ Vector = NDArray[np.float64]
 # target that
 # walks turns by less than a tenth of a beam in the 4 / SMOOTHING frames that the average spans.
 SMOOTHING = 0.2
+GATE = 6.0  # root bounds; an error of an estimator at its bound passes it once in a thousand million frames
 
 
 @dataclass(frozen=True)
@@ -29,28 +30,36 @@ class Knowledge:
         sounding: The last sounding; its cross angles smoothed, its noise powers averaged over all frames so far.
         angle_rad: Tracked angles of the targets, (J,).
         frames: Frames that went in.
+        doubted: Stations whose last angle was not believed, (J,); None for none.
     """
 
     sounding: Sounding
     angle_rad: Vector
     frames: int = 1
+    doubted: NDArray[np.bool_] | None = None
 
     def after(self, outcome: Outcome) -> Knowledge:
         """Return what is known after one more frame.
 
-        Noise does not change from frame to frame, so its average is used; channels and echoes do, so the last are.
+        Noise does not change from frame to frame, so its average is used; channels and echoes do, so the last are. An
+        angle that jumps by many times its root bound is an outlier, as estimators make them at low SNR, or a target
+        lost and found: it is believed when the next frame jumps, too. Its reflections share its fate.
         """
         old, new, count = self.sounding, outcome.sounding, self.frames + 1
-        angles = old.departure_angles_rad + SMOOTHING * (new.departure_angles_rad - old.departure_angles_rad)
+        jumped = np.abs(outcome.angle_rad - self.angle_rad) > GATE * outcome.rcrb_rad  # false without a bound
+        doubted = jumped if self.doubted is None else jumped & ~self.doubted
+        smoothed = old.departure_angles_rad + SMOOTHING * (new.departure_angles_rad - old.departure_angles_rad)
         return Knowledge(
             replace(
                 new,
                 user_noise=old.user_noise + (new.user_noise - old.user_noise) / count,
                 radar_noise=old.radar_noise + (new.radar_noise - old.radar_noise) / count,
-                departure_angles_rad=angles,
+                departure_angles_rad=np.where(doubted[:, None], old.departure_angles_rad, smoothed),
+                reflections=np.where(doubted[:, None], old.reflections, new.reflections),
             ),
-            outcome.angle_rad,
+            np.where(doubted, self.angle_rad, outcome.angle_rad),
             count,
+            doubted,
         )
 
     def network(self, power: Vector, n_rx: int, block_length: int) -> Network:

@@ -41,7 +41,7 @@ def outcomes(count: int, seed: int = 0) -> list[Outcome]:
             angle_rad=rng.uniform(-1, 1, J),
             estimator=np.zeros(J, dtype=np.int64),
             p_value=stations,
-            rcrb_rad=stations,
+            rcrb_rad=np.full(J, np.nan),  # frames that only sounded: nothing is doubted
             design_rcrb_rad=stations,
             array_output_snr=stations,
             promised_sinr=users,
@@ -139,3 +139,19 @@ def test_the_network_is_all_that_was_sounded() -> None:
         assert np.array_equal(getattr(network, name), getattr(knowledge.sounding, name)), name
     assert np.array_equal(network.power, POWER)
     assert (network.n_rx, network.block_length) == (N_RX, 32)
+
+
+def test_a_jump_is_believed_when_it_comes_twice() -> None:
+    """An outlier and its reflections change nothing; a target that really is elsewhere is found one frame later."""
+    first, second, third = outcomes(3)
+    start = Knowledge(first.sounding, first.angle_rad)
+    here = start.angle_rad
+    steady = replace(second, angle_rad=here, rcrb_rad=np.full(J, 1e-3))
+    jump = replace(third, angle_rad=here + np.array([0.0, 0.1]), rcrb_rad=np.full(J, 1e-3))
+    tracked = start.after(steady)
+    doubting = tracked.after(jump)
+    assert np.array_equal(doubting.angle_rad, here)
+    assert np.array_equal(doubting.sounding.reflections[1], tracked.sounding.reflections[1])
+    assert np.array_equal(doubting.sounding.reflections[0], jump.sounding.reflections[0])
+    assert np.array_equal(doubting.after(steady).angle_rad, here)
+    assert np.array_equal(doubting.after(jump).angle_rad, jump.angle_rad)
