@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from drivers.simulated.impairments import thermal_noise_power
 from drivers.simulated.propagation import SPEED_OF_LIGHT, array_response, bearing, echo_gain, friis_gain
-from drivers.simulated.scene import Node, Scene
+from drivers.simulated.scene import Node, NormalisedGains, Scene
 
 __all__ = ["Path", "Propagation"]
 
@@ -73,7 +73,7 @@ class Propagation:
                     continue
                 if (u, s) not in self._resting:
                     once = (
-                        [self._rayleigh_path(u, s)]
+                        [self._rayleigh_path(u, s, self.scene.normalised)]
                         if self.scene.normalised
                         else self._rician_paths(u, s, user, station, 0.0)
                     )
@@ -108,12 +108,11 @@ class Propagation:
         for gain, response, doppler in zip(gains, responses, dopplers, strict=True):
             yield Path("user", station.name, user.name, amplitude * gain, delay_s, float(doppler), response, one)
 
-    def _rayleigh_path(self, u: int, s: int) -> Path:
+    def _rayleigh_path(self, u: int, s: int, gains: NormalisedGains) -> Path:
         """An independent CN(0, 1) entry per antenna in the own cell, less in the others."""
         scene, user, station = self.scene, self.scene.users[u], self.scene.stations[s]
-        assert scene.normalised is not None  # noqa: S101  (only called then)
-        ratio = 1.0 if scene.serving[user.name] == station.name else scene.normalised.user_ratio
-        power = scene.normalised.user_snr * self._noise_w(user) / scene.normalised.power_w * ratio
+        ratio = 1.0 if scene.serving[user.name] == station.name else gains.user_ratio
+        power = gains.user_snr * self._noise_w(user) / gains.power_w * ratio
         response = self._rayleigh[u, s, : station.n_tx]
         return Path("user", station.name, user.name, np.sqrt(power), 0.0, 0.0, response, np.ones(1, dtype=complex))
 
