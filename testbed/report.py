@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.scenario import Scenario
-from testbed.summary import MEANINGFUL_SNR_DB, StationSummary, Summary, UserSummary
+from testbed.summary import MEANINGFUL_SNR_DB, StationSummary, Summary, UserSummary, ratio_interval
 
 __all__ = ["print_summary"]
 
@@ -103,7 +103,7 @@ def _remarks(scenario: Scenario, summary: Summary) -> list[str]:
         f"{scenario.scheme.redesign_csi_radii:g} CSI radii).",
     ]
     lines += [_weak_echo(row) for row in summary.stations if row.array_output_snr_db < MEANINGFUL_SNR_DB]
-    lines += [_below_bound(row) for row in summary.stations if row.ratio_high < 1]
+    lines += [_below_bound(row) for row in summary.stations if _is_below(row, summary.payload_frames)]
     lines += [_far_above_bound(row) for row in summary.stations if row.ratio_low > UNEXPLAINED]
     lines += [_broken_promise(row) for row in summary.users if _is_broken(row)]
     if summary.design_gap > PROVED:
@@ -123,6 +123,11 @@ def _weak_echo(row: StationSummary) -> str:
         f"! {row.name}: array-output SNR {below_db:.1f} dB is below {MEANINGFUL_SNR_DB:g} dB, where estimators leave "
         "the Cramer-Rao bound: the ratio says nothing there."
     )
+
+
+def _is_below(row: StationSummary, frames: int) -> bool:
+    """Whether chance explains the error no more: the printed 95 % interval lies below 1 in one sound table of 40."""
+    return ratio_interval(row.ratio, frames, confidence=0.999)[1] < 1
 
 
 def _below_bound(row: StationSummary) -> str:
