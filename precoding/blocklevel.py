@@ -1,4 +1,4 @@
-"""Block-level design: relax, take the strongest directions, judge; again until the answer stands."""
+"""Block-level design: relax, recover one direction a stream, judge; again until the answer stands."""
 
 from __future__ import annotations
 

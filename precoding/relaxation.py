@@ -37,8 +37,8 @@ def rank_one_weights(
     Of a rank-one W both give the same, its one eigenvector. That alone will not do where W is only nearly of rank one:
     a stream that mostly senses may carry its user's signal in the second. The two ways differ in what they keep:
 
-    - W h^* / sqrt(h^T W h^*): the user's signal exactly, and nobody hears more, since w w^H <= W (Liu, Masouros and
-      Eldar, IEEE JSAC 40(6), 2022); but perhaps little of the power;
+    - W h^* / sqrt(h^T W h^*): the user's signal exactly, and nobody hears more, since w w^H <= W but perhaps
+      little of the power;
     - all eigenvectors with their powers, in phase at the user: all the power and more signal, but cross terms that
       others may hear.
 

@@ -19,8 +19,7 @@ __all__ = ["Decision", "Designer", "LiveDesigner", "RecordedDesigner", "channel_
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
-
-TOLERABLE_GAP = 0.1  # of the RCRB over its bound: 0.8 dB in the error's power, less than two frames tell apart
+TOLERABLE_GAP = 0.1  # of the RCRB over its bound: up to 0.8 dB in the error's variance, printed with the result
 
 
 @dataclass(frozen=True)

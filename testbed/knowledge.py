@@ -19,7 +19,7 @@ Vector = NDArray[np.float64]
 # target that
 # walks turns by less than a tenth of a beam in the 4 / SMOOTHING frames that the average spans.
 SMOOTHING = 0.2
-GATE = 6.0  # root bounds; an error of an estimator at its bound passes it once in a thousand million frames
+GATE = 6.0  # root bounds; a sound estimate differs from the one before by more in less than one frame in 10,000
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,10 @@ class StationSummary:
 
 @dataclass(frozen=True)
 class UserSummary:
-    """One user's SINR in dB, means over payload frames; the interval is of the measured mean (95 %, Student)."""
+    """One user's SINR in dB over payload frames: means, but for the promise, which is the least that was given.
+
+    The interval is of the measured mean (95 %, Student); `kept_share` is the part of the frames within the promise.
+    """
 
     name: str
     station: str

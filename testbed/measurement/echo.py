@@ -12,9 +12,8 @@ __all__ = ["estimate_delay"]
 
 Complex = NDArray[np.complex128]
 
-DIRECTIONS = np.arcsin(
-    np.linspace(-0.97, 0.97, 33)
-)  # a third of a beam of 10 elements apart: the delay needs no finer angle
+# A third of a beam of 10 elements apart: the delay needs no finer angle.
+DIRECTIONS = np.arcsin(np.linspace(-0.97, 0.97, 33))
 
 
 def estimate_delay(frame: Frame, matched: Complex, sent: Complex, section: slice) -> float:
@@ -27,7 +26,7 @@ def estimate_delay(frame: Frame, matched: Complex, sent: Complex, section: slice
         section: The symbols in which they were sent.
     """
     rate, n_rx, n_tx = frame.options.samples_per_symbol, matched.shape[0], len(sent)
-    lags = np.arange(-1, frame.options.gap_symbols * rate // 2)
+    lags = np.arange(-1, frame.options.gap_symbols * rate + 2)
     at = np.arange(section.start, section.stop) * rate
     snapshots = matched[:, lags[:, None] + at].swapaxes(0, 1)  # (lags, n_rx, L)
     correlation = snapshots @ sent.conj().T
@@ -39,4 +38,4 @@ def estimate_delay(frame: Frame, matched: Complex, sent: Complex, section: slice
     left, middle, right = height[np.clip(peak + np.array([-1, 0, 1]), 0, len(lags) - 1), direction]
     curvature = left - 2 * middle + right
     move = 0.5 * (left - right) / curvature if curvature < 0 else 0.0
-    return float(np.clip(lags[peak] + np.clip(move, -0.5, 0.5), 0, lags[-1]))
+    return float(np.clip(lags[peak] + np.clip(move, -0.5, 0.5), 0, frame.options.gap_symbols * rate))

@@ -96,16 +96,27 @@ def frame_fits(scenario: Scenario) -> Findings:
         yield "frame.period_s", f"= {frame.period_s:g}; {length}, and the period must be longer"
 
 
+def offsets_can_be_found(scenario: Scenario) -> Findings:
+    """A user's carrier offset against a station must not be mistaken for another one: the sync's halves tell so much."""
+    frame = scenario.frame
+    limit_ppm = 1e6 * frame.symbol_rate_hz / frame.sync_symbols / scenario.carrier_hz
+    for user in scenario.users:
+        for station in scenario.stations:
+            own = scenario.impairments_of(user).carrier_offset_ppm or 0.0
+            apart = abs(own - (scenario.impairments_of(station).carrier_offset_ppm or 0.0))
+            if apart >= limit_ppm:
+                remedy = "lower it, raise frame.symbol_rate_hz or shorten frame.sync_symbols"
+                found = f"{apart:g} ppm from {station.name}; synchronisation finds less than {limit_ppm:.3g} ppm"
+                yield f"{user.key}.impairments.carrier_offset_ppm", f"= {own:g} is {found}: {remedy}"
+
+
 def powers_are_the_papers(scenario: Scenario) -> Findings:
     """The paper's ratios hold for one power P of all stations."""
     first = scenario.stations[0]
     for station in scenario.stations:
         if scenario.air.model == "normalised" and station.power_dbm != first.power_dbm:
-            other = f'"{first.name}" has {first.power_dbm:g}'
-            yield (
-                f"{station.key}.power_dbm",
-                f"= {station.power_dbm:g}, but {other}; the normalised model has one power for all",
-            )
+            other = f'"{first.name}" has {first.power_dbm:g}; the normalised model has one power for all'
+            yield f"{station.key}.power_dbm", f"= {station.power_dbm:g}, but {other}"
 
 
 def devices_are_used_once(scenario: Scenario) -> Findings:
@@ -135,4 +146,5 @@ CHECKS: tuple[Callable[[Scenario], Findings], ...] = (
     delays_fit_the_gap,
     devices_are_used_once,
     powers_are_the_papers,
+    offsets_can_be_found,
 )

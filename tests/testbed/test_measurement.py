@@ -229,17 +229,18 @@ def test_departure_angles_are_found_from_pilots() -> None:
     assert np.allclose(found.amplitudes, gains, rtol=0.02)
 
 
-def test_the_echos_delay_is_found() -> None:
+@pytest.mark.parametrize("delay", [0.0, 3.3, 17.6, 31.4])
+def test_the_echos_delay_is_found_anywhere_in_the_gap(delay: float) -> None:
     rng = np.random.default_rng(12)
     payload = noise(rng, 2, 6, 128)
     sent = FRAME.modulate(payload, POWER)
     late = np.fft.ifft(
-        np.fft.fft(steering(6, 0.2) @ sent[0]) * np.exp(-2j * np.pi * np.fft.fftfreq(FRAME.n_samples) * 3.3)
+        np.fft.fft(steering(6, 0.2) @ sent[0]) * np.exp(-2j * np.pi * np.fft.fftfreq(FRAME.n_samples) * delay)
     )
     received = np.outer(steering(10, 0.2), late) + 0.5 * noise(rng, 10, FRAME.n_samples)
     assert estimate_delay(
         FRAME, FRAME.pulse.matched(FRAME.pulse.spectrum_of(received)), payload[0], FRAME.payload
-    ) == pytest.approx(3.3, abs=0.1)
+    ) == pytest.approx(delay, abs=0.1)
 
 
 def test_dc_is_removed_only_where_it_stands_out() -> None:

@@ -100,3 +100,16 @@ def test_power_that_all_ports_together_can_keep_is_accepted() -> None:
     text = scenario.text.replace("power_dbm = -10.0", f"power_dbm = {largest_dbm - 0.01}")
     stations = tuple(replace(station, power_dbm=largest_dbm - 0.01) for station in scenario.stations)
     assert Scenario.parse(text, "lab.toml").stations == stations
+
+
+def test_a_carrier_offset_that_synchronisation_would_mistake_is_refused() -> None:
+    text = Scenario.load("two_cells_dirty").text
+    message = refusal(text.replace("carrier_offset_ppm = 0.5", "carrier_offset_ppm = 1.2", 1))
+    assert 'users "cem".impairments.carrier_offset_ppm = 1.2 is 1.2 ppm from west' in message
+    assert "less than 1.12 ppm" in message  # 200 kHz / 32 symbols / 5.6 GHz
+
+
+def test_the_normalised_model_has_one_power() -> None:
+    text = Scenario.load("paper").text
+    message = refusal(text.replace("power_dbm = -10.0", "power_dbm = -13.0", 1))
+    assert 'stations "east".power_dbm = -10, but "west" has -13' in message
