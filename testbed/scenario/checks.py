@@ -97,7 +97,7 @@ def frame_fits(scenario: Scenario) -> Findings:
 
 
 def offsets_can_be_found(scenario: Scenario) -> Findings:
-    """A user's carrier offset against a station must not be mistaken for another one: the sync's halves tell so much."""
+    """A user's carrier offset against a station is not mistaken for another: the halves of sync tell so much."""
     frame = scenario.frame
     limit_ppm = 1e6 * frame.symbol_rate_hz / frame.sync_symbols / scenario.carrier_hz
     for user in scenario.users:
