@@ -11,30 +11,37 @@ from precoding.bounds import array_output_snr, crb_cbf, crb_comp, interference_p
 from precoding.fisher import echo_covariance
 from precoding.network import Network
 from precoding.sinr import cooperates, sinr
-from precoding.worst_case import worst_case_sinr
+from precoding.worst_case import prop3_sinr, worst_case_sinr
 
-__all__ = ["Certificate", "certify", "foreign_reflections"]
+__all__ = ["Certificate", "antenna_limit", "certify", "foreign_reflections", "relative_gap", "sensing_accuracy"]
 
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What weights achieve, what was asked, and what no precoder can exceed.
+    """What weights or a waveform achieve, what was asked, and what no precoder can exceed.
 
     Attributes:
-        rcrb_rad: (J,) root Cramer-Rao bound of each target's angle at gram L W W^H: Prop. 1 (CBF) or Prop. 2 (CoMP).
-        bound_rcrb_rad: What the largest of them cannot go below, from the relaxed optimum. In CBF the relaxed problem
-            takes the foreign reflections as the last pass made them; where rounding missed a target, it is the optimum
-            at the target raised by that much (at most 0.05 dB).
+        rcrb_rad: (J,) root Cramer-Rao bound of each target's angle for what is sent, gram L W W^H or X X^H: Prop. 1
+            (CBF) or Prop. 2 (CoMP).
+        bound_rcrb_rad: What the largest of them cannot go below, proven by a witness that was checked. In CBF for the
+            foreign reflections that this very design makes.
         gap: max(rcrb_rad) / bound_rcrb_rad - 1.
-        worst_sinr_db: (J, K) exact worst case within the CSI balls that the design had to hold (radius 0 if none).
-        sinr_db: (J, K) on the estimated channels.
+        attainable: Whether an optimum can meet the bound, so that a gap is a fault. Not so at symbol level, where the
+            relaxation may send power that carries no symbols, nor for the alternating method.
+        promised_sinr_db: (J, K) what the design had to hold, by the robustness it was asked for: "exact" the worst case
+            below, "paper" Prop. 3, "none" the estimated channels.
+        worst_sinr_db: (J, K) exact worst case within the CSI balls, whatever was asked. At symbol level the SINR to
+            which the smallest constructive margin of the block belongs.
+        sinr_db: (J, K) the same on the estimated channels.
         min_sinr_db: (J, K) the targets.
         power: (J,) of each BS, in the unit of the network.
         power_limit: (J,).
         antenna_power: (J, n_tx) of each antenna.
-        rank_loss: Largest part of a stream's relaxed covariance outside its strongest direction.
+        antenna_power_limit: (J, n_tx), infinite where an antenna has no limit of its own.
+        rank_loss: Largest part of a stream's relaxed covariance outside its strongest direction; 0 where the solver
+            worked on the weights or samples themselves.
         array_output_snr_db: (J,) of the echo after receive beamforming; below 15 dB a CRB says nothing about errors.
 
     """
@@ -42,33 +49,48 @@ class Certificate:
     rcrb_rad: FloatArray
     bound_rcrb_rad: float
     gap: float
+    attainable: bool
+    promised_sinr_db: FloatArray
     worst_sinr_db: FloatArray
     sinr_db: FloatArray
     min_sinr_db: FloatArray
     power: FloatArray
     power_limit: FloatArray
     antenna_power: FloatArray
+    antenna_power_limit: FloatArray
     rank_loss: float
     array_output_snr_db: FloatArray
 
     @property
+    def information(self) -> FloatArray:
+        """(J,) effective Fisher information of each target's angle in 1/rad^2."""
+        return self.rcrb_rad**-2.0
+
+    @property
     def shortfall_db(self) -> float:
-        """The most that a worst-case SINR misses its target by, in dB; negative if all are exceeded."""
-        return float(np.max(self.min_sinr_db - self.worst_sinr_db))
+        """The most that a promised SINR misses its target by, in dB; negative if all are exceeded."""
+        return float(np.max(self.min_sinr_db - self.promised_sinr_db))
+
+    @property
+    def withstands_ball(self) -> bool:
+        """Whether the targets hold (within 1e-3 dB) for every channel in the CSI balls, whatever was asked."""
+        return bool(np.all(self.worst_sinr_db >= self.min_sinr_db - 1e-3))
 
     def is_feasible(self, tolerance_db: float = 1e-3) -> bool:
-        """Whether SINR targets (within `tolerance_db`) and power limits are met."""
-        within_power = bool(np.all(self.power <= self.power_limit * (1.0 + _ROUNDING)))
-        return within_power and self.shortfall_db <= tolerance_db
+        """Whether the promised SINR (within `tolerance_db`) and all power limits are met."""
+        within_power = np.all(self.power <= self.power_limit * (1.0 + _ROUNDING))
+        within_antennas = np.all(self.antenna_power <= self.antenna_power_limit * (1.0 + _ROUNDING))
+        return bool(within_power and within_antennas) and self.shortfall_db <= tolerance_db
 
     def holds(self, tolerance: float = 1e-3) -> bool:
-        """Whether the design is feasible and proven optimal.
+        """Whether the design is feasible and, where the bound is attainable, proven optimal.
 
         Args:
             tolerance: For the SINR in dB, and for the relative gap between RCRB and bound.
 
         """
-        return self.is_feasible(tolerance) and abs(self.gap) <= tolerance
+        near = self.gap <= tolerance if self.attainable else np.isfinite(self.gap)
+        return self.is_feasible(tolerance) and bool(near) and self.gap >= -tolerance
 
 
 def certify(
@@ -78,70 +100,116 @@ def certify(
     min_sinr_db: FloatArray,
     bound_information: float,
     rank_loss: float,
+    robustness: str = "exact",
+    attainable: bool = True,
+    cooperate: bool | None = None,
 ) -> Certificate:
     """Judge weights.
 
     Args:
-        network: What they are for; its csi_radius is what they must withstand.
-        weights: Complex (J, n_tx, K) for CBF or (J, n_tx, J K) for CoMP.
+        network: What they are for.
+        weights: Complex (J, n_tx, K) for CBF or (J, n_tx, J K) for CoMP; further columns only sense.
         min_sinr_db: (J, K) targets.
-        bound_information: Relaxed optimum of the smallest Fisher information, 1/rad^2.
+        bound_information: Proven bound of the smallest Fisher information, 1/rad^2; infinite if there is none.
         rank_loss: Of the relaxed solution.
+        robustness: By what the promise is judged: "exact", "paper" or "none".
+        attainable: See `Certificate`.
+        cooperate: Whether it is CoMP; by default told from the number of columns, with none that only senses.
 
     Returns:
         The certificate, whether it holds or not.
 
     """
+    cooperate = cooperates(weights, network.K, cooperate)
     antenna_power = np.sum(np.abs(weights) ** 2, axis=2)
-    rcrb, output_snr = _sensing(network, weights)
+    covariances = _covariances(weights, cooperate=cooperate)
+    rcrb, output_snr = sensing_accuracy(network, covariances)
+    nominal = sinr(network.channels, weights, network.user_noise, cooperate=cooperate)
+    worst = worst_case_sinr(network, weights, cooperate=cooperate)
+    promised = {"exact": worst, "none": nominal}
+    if robustness not in promised:
+        promised[robustness] = prop3_sinr(network, weights, cooperate=cooperate)
     bound = 1.0 / np.sqrt(bound_information) if bound_information > 0.0 else np.inf
     return Certificate(
         rcrb_rad=rcrb,
         bound_rcrb_rad=float(bound),
-        gap=float(rcrb.max() / bound - 1.0) if np.isfinite(bound) else np.inf,
-        worst_sinr_db=_db(worst_case_sinr(network, weights)),
-        sinr_db=_db(sinr(network.channels, weights, network.user_noise)),
+        gap=relative_gap(rcrb, float(bound)),
+        attainable=attainable,
+        promised_sinr_db=_db(promised[robustness]),
+        worst_sinr_db=_db(worst),
+        sinr_db=_db(nominal),
         min_sinr_db=min_sinr_db,
         power=antenna_power.sum(axis=1),
         power_limit=network.power,
         antenna_power=antenna_power,
+        antenna_power_limit=antenna_limit(network),
         rank_loss=rank_loss,
         array_output_snr_db=_db(output_snr),
     )
 
 
-def foreign_reflections(network: Network, weights: ComplexArray) -> FloatArray:
-    """Power per snapshot and antenna that each BS hears of foreign signals by way of its target, (J,); 0 in CoMP."""
-    if cooperates(weights, network.K):
-        return np.zeros(network.J)
-    R = weights @ weights.conj().transpose(0, 2, 1)
+def relative_gap(rcrb_rad: FloatArray, bound_rcrb_rad: float) -> float:
+    """How far the largest RCRB is above its bound; infinite if there is no bound."""
+    known = np.isfinite(bound_rcrb_rad) and bound_rcrb_rad > 0.0
+    return float(rcrb_rad.max() / bound_rcrb_rad - 1.0) if known else np.inf
+
+
+def antenna_limit(network: Network) -> FloatArray:
+    """Return the power limit of every antenna, (J, n_tx); infinite without one."""
+    if network.antenna_power is None:
+        return np.full((network.J, network.n_tx), np.inf)
+    return network.antenna_power
+
+
+def foreign_reflections(network: Network, covariances: ComplexArray) -> FloatArray:
+    """Power per snapshot and antenna that each BS hears of foreign signals by way of its target, (J,).
+
+    Args:
+        network: Angles and reflections.
+        covariances: Complex (J, n_tx, n_tx) of every BS's signal.
+
+    """
     powers = []
     for m in range(network.J):
         foreign = np.arange(network.J) != m
         powers.append(
-            interference_power(network.departure_angles[m][foreign], network.reflections[m][foreign], R[foreign])
+            interference_power(
+                network.departure_angles[m][foreign], network.reflections[m][foreign], covariances[foreign]
+            )
         )
     return np.array(powers)
 
 
-def _sensing(network: Network, weights: ComplexArray) -> tuple[FloatArray, FloatArray]:
-    """RCRB in rad and linear array-output SNR at each BS."""
-    stacked = weights.reshape(network.J * network.n_tx, -1)
-    interference = foreign_reflections(network, weights)
+def sensing_accuracy(network: Network, covariances: ComplexArray) -> tuple[FloatArray, FloatArray]:
+    """RCRB in rad and linear array-output SNR at each BS.
+
+    Args:
+        network: What is sensed.
+        covariances: Of the signals, W W^H or X X^H / L: complex (J, n_tx, n_tx) where a BS knows only its own signal
+            (CBF), or (J n_tx, J n_tx) where it knows all (CoMP).
+
+    """
+    alone = covariances.ndim == 3
+    interference = foreign_reflections(network, covariances) if alone else np.zeros(network.J)
     variance, snr = np.empty(network.J), np.empty(network.J)
     for m in range(network.J):
         noise, n_rx = float(network.radar_noise[m]), network.n_rx
-        if cooperates(weights, network.K):
-            angles, reflections = network.departure_angles[m], network.reflections[m]
-            gram = network.block_length * stacked @ stacked.conj().T
-            variance[m] = crb_comp(m, angles, reflections, gram, noise, n_rx)
-        else:
+        if alone:
             angles, reflections = network.arrival_angles[m : m + 1], network.reflections[m, m : m + 1]
-            gram = network.block_length * weights[m] @ weights[m].conj().T
+            gram = network.block_length * covariances[m]
             C = echo_covariance(float(angles[0]), float(interference[m]), noise, n_rx)
             variance[m] = crb_cbf(float(angles[0]), complex(reflections[0]), gram, C)
+        else:
+            angles, reflections = network.departure_angles[m], network.reflections[m]
+            gram = network.block_length * covariances
+            variance[m] = crb_comp(m, angles, reflections, gram, noise, n_rx)
         snr[m] = array_output_snr(angles, reflections, gram, noise, n_rx)
     return np.sqrt(variance), snr
+
+
+def _covariances(weights: ComplexArray, *, cooperate: bool) -> ComplexArray:
+    W = weights.reshape(-1, weights.shape[2]) if cooperate else weights
+    return W @ W.conj().swapaxes(-1, -2)
 
 
 def _db(ratio: FloatArray) -> FloatArray:

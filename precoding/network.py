@@ -33,6 +33,7 @@ class Network:
         radar_noise: (J,) noise power at each receive antenna of each BS; or a scalar.
         csi_radius: (J, J, K) radius of the ball around channels[n, m, k] that holds the true channel; or a scalar.
         block_length: Symbols per frame, L.
+        antenna_power: (J, n_tx) largest transmit power of each antenna, or a scalar; None if only BSs have limits.
 
     """
 
@@ -46,6 +47,7 @@ class Network:
     radar_noise: FloatArray
     csi_radius: FloatArray
     block_length: int
+    antenna_power: FloatArray | None
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Network:
         radar_noise: ArrayLike,
         csi_radius: ArrayLike,
         block_length: int,
+        antenna_power: ArrayLike | None = None,
     ) -> None:
         J, K, n_tx = _sizes(np.shape(channels))
         values = {
@@ -73,7 +76,8 @@ class Network:
             "csi_radius": float_array("csi_radius", csi_radius, (J, J, K), above=0.0, or_equal=True),
             "block_length": whole_number("block_length", block_length, least=1),
         }
-        for name, value in values.items():
+        limit = None if antenna_power is None else float_array("antenna_power", antenna_power, (J, n_tx), above=0.0)
+        for name, value in {**values, "antenna_power": limit}.items():
             object.__setattr__(self, name, value)
         self._check_angles()
 
@@ -124,6 +128,7 @@ def normalised(network: Network) -> tuple[Network, float]:
         csi_radius=network.csi_radius * gain[None],
         reflections=network.reflections * np.sqrt(unit / network.radar_noise)[:, None],
         power=network.power / unit,
+        antenna_power=None if network.antenna_power is None else network.antenna_power / unit,
         user_noise=np.ones_like(network.user_noise),
         radar_noise=np.ones_like(network.radar_noise),
     ), float(np.sqrt(unit))

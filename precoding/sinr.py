@@ -11,26 +11,41 @@ from precoding.errors import ArgumentError
 __all__ = ["cooperates", "expected_sinr", "sinr"]
 
 
-def cooperates(weights: ComplexArray, users_per_cell: int) -> bool:
+def cooperates(weights: ComplexArray, users_per_cell: int, cooperate: bool | None = None) -> bool:
     """Whether every BS sends every stream (CoMP, J K columns) or only its own (CBF, K columns).
 
+    Args:
+        weights: Complex (J, n_tx, S).
+        users_per_cell: K.
+        cooperate: The answer, if known: then further streams, which only sense, are allowed after those of the users.
+
     Raises:
-        ArgumentError: The number of columns is neither.
+        ArgumentError: The number of columns is neither, or too small.
 
     """
     J, _, streams = weights.shape
-    if streams not in (users_per_cell, J * users_per_cell):
-        raise ArgumentError(f"weights: {streams} streams, must be K = {users_per_cell} or J K = {J * users_per_cell}")
-    return bool(streams == J * users_per_cell)
+    needed = (J if cooperate else 1) * users_per_cell
+    if cooperate is not None and streams < needed:
+        raise ArgumentError(f"weights: {streams} streams for {needed} users")
+    if cooperate is None and streams not in (users_per_cell, J * users_per_cell):
+        raise ArgumentError(
+            f"weights: {streams} streams, must be K = {users_per_cell} or J K = {J * users_per_cell}; "
+            "say whether stations cooperate if some streams only sense"
+        )
+    return bool(streams == J * users_per_cell) if cooperate is None else cooperate
 
 
-def sinr(channels: ArrayLike, weights: ArrayLike, user_noise: ArrayLike) -> FloatArray:
+def sinr(
+    channels: ArrayLike, weights: ArrayLike, user_noise: ArrayLike, *, cooperate: bool | None = None
+) -> FloatArray:
     """SINR of every user on the channels given, e.g. the true ones; paper eq. (31) for CBF, from eq. (4) for CoMP.
 
     Args:
         channels: Complex (J, J, K, n_tx): [n, m, k] from BS n to user k of cell m.
-        weights: Complex (J, n_tx, K) for CBF or (J, n_tx, J K) for CoMP, column m K + k for user k of cell m.
+        weights: Complex (J, n_tx, K) for CBF or (J, n_tx, J K) for CoMP, column m K + k for user k of cell m; further
+            columns are streams that only sense.
         user_noise: Noise power, scalar or (J, K).
+        cooperate: Whether it is CoMP; by default told from the number of columns, with none that only senses.
 
     Returns:
         (J, K), linear.
@@ -42,7 +57,8 @@ def sinr(channels: ArrayLike, weights: ArrayLike, user_noise: ArrayLike) -> Floa
     H = np.asarray(channels, dtype=np.complex128)
     W = np.asarray(weights, dtype=np.complex128)
     noise = float_array("user_noise", user_noise, H.shape[1:3], above=0.0)
-    return _ratio(_received_powers(H, W), noise)
+    own, total = _received_powers(H, W, cooperates(W, H.shape[2], cooperate))
+    return own / (total - own + noise)
 
 
 def expected_sinr(
@@ -99,15 +115,13 @@ def _stacked(weights: ComplexArray, users_per_cell: int) -> ComplexArray:
     return stacked.reshape(J * n_tx, -1)
 
 
-def _received_powers(channels: ComplexArray, weights: ComplexArray) -> FloatArray:
-    """Power of every stream at every user, (J, K, J K)."""
+def _received_powers(channels: ComplexArray, weights: ComplexArray, cooperate: bool) -> tuple[FloatArray, FloatArray]:
+    """Power of the own stream and of all streams at every user, (J, K) each."""
     J, _, K, n_tx = channels.shape
     complex_array("weights", weights, (J, n_tx, *weights.shape[2:]))
-    paths = "nmki,nil->mkl" if cooperates(weights, K) else "nmki,nil->mknl"
-    amplitudes: FloatArray = np.abs(np.einsum(paths, channels, weights)).reshape(J, K, J * K)
-    return amplitudes**2
-
-
-def _ratio(powers: FloatArray, noise: FloatArray) -> FloatArray:
-    own = np.einsum("uu->u", powers.reshape(noise.size, noise.size)).reshape(noise.shape)
-    return np.asarray(own / (powers.sum(axis=-1) - own + noise))
+    cells, users = np.ogrid[:J, :K]
+    if cooperate:
+        powers = np.abs(np.einsum("nmki,nil->mkl", channels, weights)) ** 2
+        return powers[cells, users, cells * K + users], powers.sum(axis=2)
+    powers = np.abs(np.einsum("nmki,nil->mknl", channels, weights)) ** 2
+    return powers[cells, users, cells, users], powers.sum(axis=(2, 3))

@@ -12,12 +12,12 @@ from precoding.arrays import ComplexArray, FloatArray
 from precoding.network import Network
 from precoding.sinr import cooperates
 
-__all__ = ["smallest_form", "worst_case_sinr"]
+__all__ = ["prop3_sinr", "smallest_form", "worst_case_sinr"]
 
 _EPS = float(np.finfo(np.float64).eps)
 
 
-def worst_case_sinr(network: Network, weights: ArrayLike) -> FloatArray:
+def worst_case_sinr(network: Network, weights: ArrayLike, *, cooperate: bool | None = None) -> FloatArray:
     """Smallest SINR of every user over all channels within its CSI balls.
 
     CBF: an independent ball around each link, radius csi_radius[n, m, k]. CoMP: one ball around the stacked channel of
@@ -25,16 +25,18 @@ def worst_case_sinr(network: Network, weights: ArrayLike) -> FloatArray:
 
     Args:
         network: Channels, radii and noise.
-        weights: Complex (J, n_tx, K) for CBF or (J, n_tx, J K) for CoMP.
+        weights: Complex (J, n_tx, K) for CBF or (J, n_tx, J K) for CoMP; further columns only sense.
+        cooperate: Whether it is CoMP; by default told from the number of columns, with none that only senses.
 
     Returns:
         (J, K), linear.
 
     """
     W = np.asarray(weights, dtype=np.complex128)
+    cooperate = cooperates(W, network.K, cooperate)
     worst = np.empty((network.J, network.K))
     for m, k in np.ndindex(worst.shape):
-        if cooperates(W, network.K):
+        if cooperate:
             h, radius = network.channels[:, m, k].ravel(), float(np.linalg.norm(network.csi_radius[:, m, k]))
             streams, own = W.reshape(-1, W.shape[2]), m * network.K + k
             noise = float(network.user_noise[m, k])
@@ -43,6 +45,39 @@ def worst_case_sinr(network: Network, weights: ArrayLike) -> FloatArray:
             noise = float(network.user_noise[m, k]) + _worst_leakage(network, W, m, k)
         worst[m, k] = _smallest_ratio(h.conj(), radius, streams, own, noise)
     return worst
+
+
+def prop3_sinr(network: Network, weights: ArrayLike, *, cooperate: bool | None = None) -> FloatArray:
+    """SINR of every user as paper Prop. 3, eq. (33)-(34), estimates its worst case; neither safe nor tight.
+
+    The signal is taken as if it had no error, every stream's interference at a worst error of its own:
+    |h^T w_k|^2 / (sum_l (|h^T w_l| + radius |w_l|)^2 + noise).
+
+    Args:
+        network: Channels, radii and noise.
+        weights: As for `worst_case_sinr`.
+        cooperate: As for `worst_case_sinr`.
+
+    Returns:
+        (J, K), linear.
+
+    """
+    W = np.asarray(weights, dtype=np.complex128)
+    J, K = network.J, network.K
+    if cooperates(W, K, cooperate):
+        streams = W.reshape(1, -1, W.shape[2])
+        h = network.channels.transpose(1, 2, 0, 3).reshape(1, J * K, -1)
+        radii = np.linalg.norm(network.csi_radius, axis=0).reshape(1, J * K)
+        groups, columns = np.zeros(J * K, dtype=int), np.arange(J * K)
+    else:
+        streams, h, radii = W, network.channels.reshape(J, J * K, -1), network.csi_radius.reshape(J, J * K)
+        groups, columns = np.arange(J).repeat(K), np.tile(np.arange(K), J)
+    heard = np.abs(h @ streams)  # (groups, users, streams)
+    charged = (heard + radii[:, :, None] * np.linalg.norm(streams, axis=1)[:, None]) ** 2
+    users = np.arange(J * K)
+    interference = charged.sum(axis=(0, 2)) - charged[groups, users, columns]
+    ratio: FloatArray = heard[groups, users, columns] ** 2 / (interference + network.user_noise.ravel())
+    return ratio.reshape(J, K)
 
 
 def smallest_form(M: ComplexArray, x: ComplexArray, radius: float) -> tuple[float, ComplexArray]:

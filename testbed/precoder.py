@@ -23,7 +23,7 @@ class Precoder:
     Attributes:
         scheme: "blp-cbf" or "blp-comp".
         weights: (J, n_tx, K) for CBF or (J, n_tx, J K) for CoMP.
-        promised_sinr: Worst case within the CSI ball, linear, (J, K), from the certificate.
+        promised_sinr: What the design promises by its robustness, linear, (J, K), from the certificate.
         rcrb_rad: Root of the design metric that the certificate states, (J,).
         bound_rcrb_rad: The relaxation's bound on it, (J,).
         status: The solver's own word.
@@ -46,7 +46,7 @@ class Precoder:
         return cls(
             design.scheme,
             np.asarray(design.weights),
-            10 ** (np.asarray(certificate.worst_sinr_db) / 10),
+            10 ** (np.asarray(certificate.promised_sinr_db) / 10),
             rcrb_rad,
             np.broadcast_to(np.asarray(certificate.bound_rcrb_rad, dtype=float), rcrb_rad.shape).copy(),
             design.status,
