@@ -9,9 +9,10 @@ import cvxpy
 import numpy as np
 
 from precoding.arrays import FloatArray
-from precoding.cluster import Cluster
+from precoding.blocklevel.cluster import Cluster
 from precoding.network import Network
-from precoding.statement import power_limits, sinr_constraints, solved, streams_of
+from precoding.reference.solving import solved
+from precoding.reference.statement import power_limits, sinr_constraints, streams_of
 
 __all__ = ["MarginProblem", "NoiseMargin", "largest_common_sinr"]
 

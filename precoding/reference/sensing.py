@@ -16,10 +16,11 @@ import cvxpy
 import numpy as np
 
 from precoding.arrays import FloatArray
-from precoding.cluster import Cluster
+from precoding.blocklevel.cluster import Cluster
+from precoding.blocklevel.relaxation import Relaxation
 from precoding.network import Network
-from precoding.relaxation import Relaxation
-from precoding.statement import Streams, power_limits, seconds, sinr_constraints, solved, streams_of
+from precoding.reference.solving import seconds, solved
+from precoding.reference.statement import Streams, power_limits, sinr_constraints, streams_of
 from precoding.steering import steering
 
 __all__ = ["SensingProblem"]
