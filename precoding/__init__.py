@@ -13,25 +13,30 @@ from __future__ import annotations
 
 from precoding.bounds import array_output_snr, crb_cbf, crb_comp, crb_slepian_bangs, interference_power
 from precoding.certificate import Certificate, certify
-from precoding.designing import ROBUSTNESS, SCHEMES, design
+from precoding.designing import METHODS, ROBUSTNESS, SCHEMES, design
 from precoding.errors import ArgumentError, InaccurateError, InfeasibleError, PrecodingError
 from precoding.fisher import echo_covariance, echo_jacobian, effective_information, fisher_information
+from precoding.frontier import frontier
 from precoding.network import Network
 from precoding.result import Design
 from precoding.sinr import expected_sinr, sinr
 from precoding.steering import steering, steering_derivative
-from precoding.worst_case import worst_case_sinr
+from precoding.witness import HeardChannels, Witness, witnessed_information
+from precoding.worst_case import prop3_sinr, worst_case_sinr
 
 __all__ = [
+    "METHODS",
     "ROBUSTNESS",
     "SCHEMES",
     "ArgumentError",
     "Certificate",
     "Design",
+    "HeardChannels",
     "InaccurateError",
     "InfeasibleError",
     "Network",
     "PrecodingError",
+    "Witness",
     "array_output_snr",
     "certify",
     "crb_cbf",
@@ -43,9 +48,12 @@ __all__ = [
     "effective_information",
     "expected_sinr",
     "fisher_information",
+    "frontier",
     "interference_power",
+    "prop3_sinr",
     "sinr",
     "steering",
     "steering_derivative",
+    "witnessed_information",
     "worst_case_sinr",
 ]

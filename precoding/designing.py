@@ -1,41 +1,64 @@
-"""The front door: check the request and hand it to the solver of its scheme."""
+"""The front door: check the request and hand it to the solver of its scheme and method."""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike
+from dataclasses import dataclass
 
-from precoding.arrays import float_array
-from precoding.blocklevel import design_block_level
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from precoding.arrays import FloatArray, float_array, whole_number
+from precoding.blocklevel.infeasible import largest_target_db
+from precoding.blocklevel.joint import Request, design_block_level
 from precoding.errors import ArgumentError
 from precoding.network import Network
 from precoding.result import Design
 
-__all__ = ["ROBUSTNESS", "SCHEMES", "design"]
+__all__ = ["METHODS", "ROBUSTNESS", "SCHEMES", "design"]
 
-SCHEMES = ("blp-cbf", "blp-comp")
-ROBUSTNESS = ("exact", "none")
+SCHEMES = ("blp-cbf", "blp-comp", "slp-cbf", "slp-comp")
+METHODS = ("joint", "alternating")
+ROBUSTNESS = ("exact", "paper", "none")
 
 
 def design(
     network: Network,
     scheme: str,
     *,
-    min_sinr_db: ArrayLike,
+    min_sinr_db: ArrayLike | None = None,
+    weight: float | None = None,
+    symbols: ArrayLike | None = None,
+    method: str = "joint",
     robustness: str = "exact",
+    start: Design | None = None,
     time_limit_s: float | None = None,
+    psk_order: int = 4,
+    sensing_streams: int = 0,
+    intra_level: float = 10.0,
+    inter_level: float = 10.0,
 ) -> Design:
-    """Design precoders that sense best while every user gets its SINR.
+    """Design precoders that sense best while every user gets its SINR; paper (P1) to (P4).
 
     Maximises the smallest effective Fisher information of the targets' angles, subject to an SINR for every user and a
-    power limit for every base station; paper (P1) and (P2) at fixed gamma, solved jointly.
+    power limit for every base station (and antenna, if the network has such limits).
 
     Args:
         network: What to design for, in any consistent units.
-        scheme: "blp-cbf" (each BS serves its own users and hears its own signal) or "blp-comp" (all serve all).
-        min_sinr_db: Target in dB, one for all or (J, K).
-        robustness: "exact" holds the targets for every channel in the CSI balls; "none" on the estimates only.
-        time_limit_s: Of the solver, over all passes; what it reached by then is judged like any answer.
+        scheme: "blp-cbf" (each BS serves its own users and hears its own signal), "blp-comp" (all serve all),
+            "slp-cbf" or "slp-comp" (the same, with the waveform of a block of known symbols).
+        min_sinr_db: Target in dB, one for all or (J, K); -inf where a user is promised nothing. Or else:
+        weight: The paper's rho in [0, 1]: a common SINR is chosen to maximise rho f / NF_R + (1 - rho) gamma / NF_C
+            (at symbol level gamma' = sqrt(gamma)), with f the smallest information and NF what rho = 1 and 0 reach.
+        symbols: For the symbol-level schemes, PSK indices (J K, L): i is the symbol exp(j (2 pi i + pi) / M).
+        method: "joint" or "alternating" (Algorithm 1 as the paper prints it, for block level).
+        robustness: "exact" holds the targets for every channel in the CSI balls; "paper" by Prop. 3, which is neither
+            safe nor tight; "none" on the estimates only.
+        start: An earlier design of a similar network and the same shape; makes the search shorter only.
+        time_limit_s: Of the solvers; what they reached by then is judged like any answer.
+        psk_order: M of the symbols.
+        sensing_streams: Streams that only sense, of every BS (CBF) or of all together (CoMP); block level.
+        intra_level: Where Algorithm 1 starts its intra-cell interference level, in units of the users' noise.
+        inter_level: The same for the inter-cell (CBF) or total (CoMP) level.
 
     Returns:
         A design whose certificate holds.
@@ -43,21 +66,162 @@ def design(
     Raises:
         ArgumentError: An unknown name, a wrong shape, or a block shorter than its number of streams.
         InfeasibleError: No precoder meets the targets.
-        InaccurateError: The solver ended short of what the certificate demands; carries the design.
+        InaccurateError: The solvers ended short of what the certificate demands; carries the best design.
 
     """
-    _known("scheme", scheme, SCHEMES)
-    _known("robustness", robustness, ROBUSTNESS)
-    targets_db = float_array("min_sinr_db", min_sinr_db, (network.J, network.K))
-    if time_limit_s is not None and not time_limit_s > 0.0:
-        raise ArgumentError(f"time_limit_s: {time_limit_s}, must be positive or None")
-    streams = network.K if scheme == "blp-cbf" else network.J * network.K
-    if network.block_length < streams:
-        raise ArgumentError(
-            f"network.block_length: {network.block_length} symbols cannot hold {streams} orthogonal streams of {scheme}"
+    asked = _Asked(network, scheme, symbols, robustness, psk_order, sensing_streams, time_limit_s)
+    asked.check(method, min_sinr_db, weight)
+    _check_start(network, scheme, start)
+    targets_db = None if min_sinr_db is None else _targets(network, min_sinr_db)
+    if method == "alternating":
+        return _alternating(asked, targets_db, weight, intra_level, inter_level)
+    if targets_db is not None:
+        return asked.design_at(targets_db, start)
+    from precoding.weighted import weighted_design
+
+    assert weight is not None  # noqa: S101  # one of the two is given
+    return weighted_design(network, scheme, weight, asked.design_at, asked.largest_db, start)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Everything of a request but its targets and its start."""
+
+    network: Network
+    scheme: str
+    symbols: ArrayLike | None
+    robustness: str
+    psk_order: int
+    sensing_streams: int
+    time_limit_s: float | None
+
+    @property
+    def block_level(self) -> bool:
+        return self.scheme.startswith("blp")
+
+    def check(self, method: str, min_sinr_db: ArrayLike | None, weight: float | None) -> None:
+        """Refuse what makes no sense."""
+        _known("scheme", self.scheme, SCHEMES)
+        _known("method", method, METHODS)
+        _known("robustness", self.robustness, ROBUSTNESS)
+        whole_number("sensing_streams", self.sensing_streams, least=0)
+        whole_number("psk_order", self.psk_order, least=2)
+        if (min_sinr_db is None) == (weight is None):
+            raise ArgumentError("min_sinr_db: give either min_sinr_db or weight, not both and not none")
+        if weight is not None and not 0.0 <= weight <= 1.0:
+            raise ArgumentError(f"weight: {weight}, must be between 0 and 1")
+        if self.time_limit_s is not None and not self.time_limit_s > 0.0:
+            raise ArgumentError(f"time_limit_s: {self.time_limit_s}, must be positive or None")
+        if not self.block_level and method == "alternating":
+            raise ArgumentError("method: 'alternating' ends in a relaxation at symbol level, not in a waveform")
+        if self.block_level:
+            self._check_block_level()
+        else:
+            self._check_symbol_level()
+
+    def design_at(self, targets_db: FloatArray, start: Design | None) -> Design:
+        """Design for targets in dB, (J, K), from an earlier design or None."""
+        if self.block_level:
+            return design_block_level(self._request(targets_db), start=start, time_limit_s=self.time_limit_s)
+        from precoding.symbollevel.designing import design_symbol_level
+
+        return design_symbol_level(
+            self.network,
+            self.scheme,
+            targets_db,
+            _indices(self.network, self.symbols, self.psk_order),
+            self.psk_order,
+            robust=self.robustness == "exact",
+            start=start,
+            time_limit_s=self.time_limit_s,
         )
-    robust = robustness == "exact" and bool(np.any(network.csi_radius > 0.0))
-    return design_block_level(network, scheme, targets_db, robust=robust, time_limit_s=time_limit_s)
+
+    def largest_db(self) -> float:
+        """Find the largest common SINR in dB, which is NF_C."""
+        if self.block_level:
+            return largest_target_db(self._request(_targets(self.network, 0.0)))
+        from precoding.symbollevel.minimum_power import largest_symbol_level_sinr
+
+        indices = _indices(self.network, self.symbols, self.psk_order)
+        robust = self.robustness == "exact"
+        return largest_symbol_level_sinr(self.network, self.scheme, indices, self.psk_order, robust=robust)
+
+    def _request(self, targets_db: FloatArray) -> Request:
+        return Request.of(
+            self.network,
+            self.scheme,
+            targets_db,
+            robustness=self.robustness,
+            sensing_streams=self.sensing_streams,
+        )
+
+    def _check_block_level(self) -> None:
+        if self.symbols is not None:
+            raise ArgumentError(f"symbols: {self.scheme} does not depend on them; give them to Design.waveform")
+        users = self.network.K if self.scheme == "blp-cbf" else self.network.J * self.network.K
+        streams = users + self.sensing_streams
+        if self.network.block_length < streams:
+            raise ArgumentError(
+                f"network.block_length: {self.network.block_length} symbols cannot hold {streams} orthogonal streams "
+                f"of {self.scheme}"
+            )
+
+    def _check_symbol_level(self) -> None:
+        if self.sensing_streams:
+            raise ArgumentError("sensing_streams: a symbol-level waveform has no streams; leave it 0")
+        if self.robustness == "paper":
+            raise ArgumentError("robustness: 'paper' (Prop. 3) is of block level; symbol level has 'exact' and 'none'")
+        _indices(self.network, self.symbols, self.psk_order)
+
+
+def _alternating(
+    asked: _Asked, targets_db: FloatArray | None, weight: float | None, intra_level: float, inter_level: float
+) -> Design:
+    from precoding.alternating import design_alternating
+
+    if asked.sensing_streams:
+        raise ArgumentError("sensing_streams: Algorithm 1 has none; leave it 0")
+    return design_alternating(
+        asked.network,
+        asked.scheme,
+        min_sinr_db=targets_db,
+        weight=weight,
+        robustness=asked.robustness,
+        intra_level=intra_level,
+        inter_level=inter_level,
+        time_limit_s=asked.time_limit_s,
+    )
+
+
+def _targets(network: Network, min_sinr_db: ArrayLike) -> FloatArray:
+    given = np.asarray(min_sinr_db, dtype=np.float64)
+    nothing = np.isneginf(given)
+    targets = np.array(float_array("min_sinr_db", np.where(nothing, 0.0, given), (network.J, network.K)))
+    targets[np.broadcast_to(nothing, targets.shape)] = -np.inf
+    return targets
+
+
+def _indices(network: Network, symbols: ArrayLike | None, psk_order: int) -> NDArray[np.int64]:
+    if symbols is None:
+        raise ArgumentError("symbols: missing; a symbol-level design needs the PSK indices of its block, (J K, L)")
+    given = np.asarray(symbols)
+    wanted = (network.J * network.K, network.block_length)
+    if given.shape != wanted:
+        raise ArgumentError(f"symbols: shape {given.shape}, must be (J K, L) = {wanted}")
+    if given.dtype.kind not in "iu" or np.any(given < 0) or np.any(given >= psk_order):
+        raise ArgumentError(f"symbols: must be whole numbers from 0 to {psk_order - 1}, the indices of {psk_order}-PSK")
+    return given.astype(np.int64)
+
+
+def _check_start(network: Network, scheme: str, start: Design | None) -> None:
+    if start is None:
+        return
+    shape = (start.weights if start.weights is not None else start.samples).shape[:2]  # type: ignore[union-attr]
+    if start.scheme != scheme or shape != (network.J, network.n_tx):
+        raise ArgumentError(
+            f"start: a design for {start.scheme}, (J, n_tx) = {shape}; "
+            f"needed is one for {scheme}, {(network.J, network.n_tx)}"
+        )
 
 
 def _known(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -30,6 +30,7 @@ class Cluster:
         stations: Indices of its BSs.
         users: Indices m K + k of the users it serves, one stream each.
         basis: Complex (n_stations n_tx, r).
+        directions: Complex (n_stations n_tx, r), orthonormal columns on one BS each, with the same span.
         channels: Complex (J K, r): h^T basis, to every user of the network.
         radii: (J K,) radius of the CSI ball of each of these channels.
         power_forms: Complex (n_stations, r, r): tr(form @ R) is the power of each BS.
@@ -40,6 +41,7 @@ class Cluster:
     stations: tuple[int, ...]
     users: tuple[int, ...]
     basis: ComplexArray
+    directions: ComplexArray
     channels: ComplexArray
     radii: FloatArray
     power_forms: ComplexArray
@@ -73,6 +75,7 @@ def _cluster(network: Network, stations: list[int]) -> Cluster:
         stations=tuple(stations),
         users=tuple(m * network.K + k for m in stations for k in range(network.K)),
         basis=basis,
+        directions=useful,
         channels=channels @ basis,
         radii=np.sqrt(np.sum(network.csi_radius[stations] ** 2, axis=0)).ravel(),
         power_forms=of_station.conj().transpose(0, 2, 1) @ of_station,
@@ -83,8 +86,11 @@ def _cluster(network: Network, stations: list[int]) -> Cluster:
 def _useful_directions(network: Network, n: int, stations: list[int]) -> ComplexArray:
     """Orthonormal (n_tx, r_n): outside this span BS n reaches no user and no target of the cluster, for wasted power.
 
-    An error of the channel estimate outside the span meets no signal, so the worst case is not touched either.
+    An error of the channel estimate outside the span meets no signal, so the worst case is not touched either. Where
+    antennas have limits of their own the span is no longer enough: how power is spread over them matters.
     """
+    if network.antenna_power is not None:
+        return np.eye(network.n_tx, dtype=np.complex128)
     angles = network.departure_angles[stations, n]
     derivatives = steering_derivative(network.n_tx, angles)
     seen = [network.channels[n].reshape(-1, network.n_tx), steering(network.n_tx, angles), derivatives]

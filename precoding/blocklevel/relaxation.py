@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from precoding.arrays import ComplexArray
+from precoding.witness import Witness
 
 __all__ = ["Relaxation", "rank_one_weights"]
 
@@ -17,9 +18,10 @@ class Relaxation:
 
     Attributes:
         covariances: For each cluster, complex (streams, n, n): covariance of each stream over the cluster's antennas.
-        information: Smallest effective Fisher information in 1/rad^2: no precoder of any rank has more.
+        information: Smallest effective Fisher information in 1/rad^2 that the solver reached.
         status: The solver's own word.
         solve_time_s: The solver's own report.
+        witness: Prices that prove how much more there can be; None if the solver named none.
 
     """
 
@@ -27,6 +29,7 @@ class Relaxation:
     information: float
     status: str
     solve_time_s: float
+    witness: Witness | None = None
 
 
 def rank_one_weights(

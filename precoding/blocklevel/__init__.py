@@ -1,0 +1,1 @@
+"""Block-level precoding: solvers side by side, one certificate."""

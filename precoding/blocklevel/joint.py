@@ -1,0 +1,233 @@
+"""Block-level design: solve, judge, and believe only what is proven; if it is not, ask the next solver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from precoding.arrays import ComplexArray, FloatArray
+from precoding.blocklevel.answer import Answer, Solver
+from precoding.blocklevel.cluster import clusters
+from precoding.blocklevel.infeasible import refuse_if_infeasible
+from precoding.blocklevel.on_weights import prove_with_more_streams, solve_on_weights
+from precoding.blocklevel.task import Task
+from precoding.certificate import Certificate, certify, foreign_reflections
+from precoding.errors import InaccurateError
+from precoding.network import Network, normalised
+from precoding.result import Design
+from precoding.witness import Witness, witnessed_information
+
+__all__ = ["Request", "design_block_level"]
+
+_PASSES = 12
+_SETTLED = 1e-5  # relative change of the foreign reflections' effect on the largest RCRB, from pass to pass
+_CLOSE = {"none": 1e-4, "paper": 1e-4, "exact": 5e-4}  # gap beyond which another solver is asked
+_SHORTFALL_DB = 1e-4  # a tenth of what a certificate allows
+_STEP_DB = 3.0  # of one raise: a deep shortfall in the worst case says little about how much is missing
+_MOST_RAISED_DB = 12.0  # targets raised further than this cost more than they save
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One design: as asked, and in natural units.
+
+    Attributes:
+        scheme: "blp-cbf" or "blp-comp".
+        network: As asked.
+        amplitude: Unit of the weights.
+        task: What the solvers get.
+        min_sinr_db: (J, K); -inf where a user is promised nothing.
+
+    """
+
+    scheme: str
+    network: Network
+    amplitude: float
+    task: Task
+    min_sinr_db: FloatArray
+
+    @classmethod
+    def of(
+        cls, network: Network, scheme: str, min_sinr_db: FloatArray, *, robustness: str, sensing_streams: int = 0
+    ) -> Request:
+        """Normalise, and split into clusters."""
+        held = replace(network, csi_radius=np.zeros_like(network.csi_radius)) if robustness == "none" else network
+        unit, amplitude = normalised(held)
+        groups = clusters(unit, cooperate=scheme == "blp-comp")
+        task = Task(unit, groups, robustness, 10 ** (min_sinr_db / 10), sensing_streams)
+        return cls(scheme, network, amplitude, task, min_sinr_db)
+
+    @property
+    def cooperate(self) -> bool:
+        """Whether it is CoMP."""
+        return self.scheme == "blp-comp"
+
+
+def design_block_level(request: Request, *, start: Design | None = None, time_limit_s: float | None = None) -> Design:
+    """Design for "blp-cbf" or "blp-comp"; see `precoding.design`.
+
+    The weights themselves are optimised first. Where their certificate does not close, a proof with more streams is
+    tried, and then the relaxation by cones. A proof holds for any weights, whoever found them.
+
+    Raises:
+        InfeasibleError: Proven.
+        InaccurateError: No certificate holds.
+
+    """
+    found: list[_Found] = []
+    weights = None if start is None else start.weights
+    design: Design | None = None
+    for solver in (solve_on_weights, prove_with_more_streams, _by_cones):
+        spent = sum(f.design.solve_time_s for f in found)
+        left = None if time_limit_s is None else time_limit_s - spent
+        if left is not None and left <= 0.0:
+            break
+        found += _settled(request, solver, weights, left)
+        design = _best(request, found)
+        weights = None if design is None else design.weights
+        if design is not None and design.certificate.gap <= _CLOSE[request.task.robustness]:
+            return design
+        if design is None and solver is solve_on_weights:
+            refuse_if_infeasible(request)
+    design = design or (found[-1].design if found else None)
+    if design is None or not design.certificate.holds():
+        raise _inaccurate(request, design)
+    return design
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    design: Design
+    witness: Witness | None
+
+
+def _best(request: Request, found: list[_Found]) -> Design | None:
+    """Return the feasible design of least RCRB, with the tightest of all proofs."""
+    feasible = [f.design for f in found if f.design.certificate.is_feasible()]
+    if not feasible:
+        return None
+    design = min(feasible, key=_merit)
+    if design.certificate.gap <= _CLOSE[request.task.robustness]:
+        return design
+    weights = np.asarray(design.weights, dtype=np.complex128)
+    information = min(_bound(request, weights, f.witness) for f in found)
+    return replace(design, certificate=_certified(request, weights, information, design.certificate.rank_loss))
+
+
+def _by_cones(task: Task, foreign: FloatArray, start: ComplexArray | None, time_limit_s: float | None) -> list[Answer]:
+    from precoding.blocklevel.by_cones import solve_by_cones
+
+    return solve_by_cones(task, foreign, start, time_limit_s)
+
+
+def _settled(request: Request, solver: Solver, start: ComplexArray | None, time_limit_s: float | None) -> list[_Found]:
+    """Pass until the foreign reflections are those of the answer itself; raise targets that rounding has missed."""
+    task, network, raised_db = request.task, request.task.network, np.zeros_like(request.min_sinr_db)
+    alone = len(task.clusters) > 1
+    weights: ComplexArray | None = None if start is None else start / request.amplitude
+    foreign = np.zeros(network.J) if weights is None or not alone else _reflected(network, weights)
+    passes: list[_Found] = []
+    for turn in range(_PASSES):
+        spent = passes[-1].design.solve_time_s if passes else 0.0
+        left = None if time_limit_s is None else time_limit_s - spent
+        if left is not None and left <= 0.0:
+            break
+        answers = solver(replace(task, min_sinr=task.min_sinr * 10 ** (raised_db / 10)), foreign, weights, left)
+        if not answers:
+            break
+        previous = passes[-1].design if passes else None
+        judged = [_Found(_judged(request, a, previous), a.witness) for a in answers]
+        passes.append(min(judged, key=lambda f: _merit(f.design) if turn < _PASSES // 2 else _shortfall(f.design)))
+        design = passes[-1].design
+        weights = np.asarray(design.weights, dtype=np.complex128) / request.amplitude
+        missing = request.min_sinr_db - design.certificate.promised_sinr_db  # -inf where nothing was promised
+        if missing.max() <= _SHORTFALL_DB and (not alone or _same(previous, design)):
+            break
+        caused = _reflected(network, weights) if alone else foreign
+        # Two BSs can answer each other in turns for ever; half a step from the third pass on ends that.
+        foreign = caused if turn < 2 else (foreign + caused) / 2
+        raised_db += np.where(missing > _SHORTFALL_DB, np.minimum(1.5 * missing, _STEP_DB), 0.0)
+        if raised_db.max() > _MOST_RAISED_DB:
+            break
+    return passes
+
+
+def _judged(request: Request, answer: Answer, previous: Design | None) -> Design:
+    """Certify an answer against a bound for the very foreign reflections that it makes."""
+    weights = _within_power(answer.weights, request.task.network) * request.amplitude
+    information = _bound(request, weights, answer.witness)
+    certificate = _certified(request, weights, information, answer.rank_loss)
+    return Design(
+        scheme=request.scheme,
+        min_sinr_db=request.min_sinr_db,
+        weights=weights,
+        certificate=certificate,
+        status=answer.status,
+        solve_time_s=answer.solve_time_s + (previous.solve_time_s if previous else 0.0),
+        history=(*(previous.history if previous else ()), float(certificate.rcrb_rad.max())),
+    )
+
+
+def _certified(request: Request, weights: ComplexArray, information: float, rank_loss: float) -> Certificate:
+    return certify(
+        request.network,
+        weights,
+        min_sinr_db=request.min_sinr_db,
+        bound_information=information,
+        rank_loss=rank_loss,
+        robustness=request.task.robustness,
+        cooperate=request.cooperate,
+    )
+
+
+def _bound(request: Request, weights: ComplexArray, witness: Witness | None) -> float:
+    if witness is None:
+        return np.inf
+    if not request.cooperate:
+        witness = replace(witness, foreign=_reflected(request.task.network, weights / request.amplitude))
+    return witnessed_information(request.task.network, request.task.min_sinr, witness)
+
+
+def _reflected(network: Network, weights: ComplexArray) -> FloatArray:
+    return foreign_reflections(network, weights @ weights.conj().transpose(0, 2, 1))
+
+
+def _within_power(weights: ComplexArray, network: Network) -> ComplexArray:
+    """Take back what the solver's tolerance let a BS or an antenna exceed its limit by."""
+    antenna = np.sum(np.abs(weights) ** 2, axis=2)
+    tiny = np.finfo(np.float64).tiny
+    share = np.minimum(1.0, network.power / np.maximum(antenna.sum(axis=1), tiny))
+    if network.antenna_power is not None:
+        share = np.minimum(share, np.min(network.antenna_power / np.maximum(antenna, tiny), axis=1))
+    scale: FloatArray = np.sqrt(share)
+    return weights * scale[:, None, None]
+
+
+def _merit(design: Design) -> float:
+    return float(design.certificate.rcrb_rad.max())
+
+
+def _shortfall(design: Design) -> float:
+    return design.certificate.shortfall_db
+
+
+def _same(previous: Design | None, design: Design) -> bool:
+    """Whether the passes have settled; only the largest RCRB counts, since a BS with slack may wander."""
+    if previous is None:
+        return False
+    before, now = previous.history[-1], design.history[-1]
+    return abs(now - before) <= _SETTLED * before and abs(design.certificate.gap) <= 1e-3
+
+
+def _inaccurate(request: Request, design: Design | None) -> InaccurateError:
+    if design is None:
+        return InaccurateError(f"{request.scheme}: no answer in the time given; allow more", design=None)
+    c = design.certificate
+    hint = "; with fewer streams than the targets can use, try sensing_streams=1" if c.is_feasible() else ""
+    return InaccurateError(
+        f"{design.scheme}: the certificate does not hold after {len(design.history)} passes: promised SINR "
+        f"{c.shortfall_db:+.2g} dB below target, RCRB {c.gap:.2g} above its bound, rank loss {c.rank_loss:.2g}, solver "
+        f"says {design.status!r}; the design is attached to this error{hint}",
+        design=design,
+    )

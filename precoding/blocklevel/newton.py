@@ -1,0 +1,114 @@
+"""The Newton system of the interior point: perturbed optimality conditions, condensed to the weights and t."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from precoding.arrays import FloatArray
+from precoding.blocklevel.programme import Point, Programme
+
+__all__ = ["Direction", "Iterate", "NewtonSystem"]
+
+_MOST_TRIALS = 40
+_LEAST_RHO, _FIRST_RHO = 1e-9, 1e-5  # in parts of the median diagonal
+
+
+@dataclass(frozen=True, eq=False)
+class Iterate:
+    """Where the path is.
+
+    Attributes:
+        point: All constraints c there.
+        t: The objective.
+        s: (m,) slacks, above 0; equal to c - kappa t once feasible.
+        y: (m,) prices, above 0.
+
+    """
+
+    point: Point
+    t: float
+    s: FloatArray
+    y: FloatArray
+
+    def residual(self, kappa: FloatArray) -> FloatArray:
+        """C - kappa t - s."""
+        return self.point.values - kappa * self.t - self.s
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """A step of weights (N,), objective, slacks (m,) and prices (m,)."""
+
+    dx: FloatArray
+    dt: float
+    ds: FloatArray
+    dy: FloatArray
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all of it is."""
+        return bool(np.all(np.isfinite(self.ds)) and np.all(np.isfinite(self.dy)))
+
+
+class NewtonSystem:
+    """Stationarity, y s = mu, c - kappa t = s and kappa^T y = 1, linearised at an iterate.
+
+    Args:
+        programme: The constraints.
+        at: The iterate.
+        mu: Barrier.
+        rho: Levenberg term to begin with, in parts of the median diagonal.
+
+    Raises:
+        numpy.linalg.LinAlgError: No Levenberg term made the system positive definite.
+
+    """
+
+    def __init__(self, programme: Programme, at: Iterate, mu: float, rho: float) -> None:
+        self._kappa, self._at, self._mu = programme.kappa, at, mu
+        self._w = at.y / at.s
+        A, N = at.point.jacobian, at.point.jacobian.shape[1]
+        K = np.empty((N + 1, N + 1))
+        K[:N, :N] = programme.curvature(at.point, at.y, mu) + (A.T * self._w) @ A
+        K[N, :N] = K[:N, N] = -(self._w * self._kappa) @ A
+        K[N, N] = self._w @ self._kappa**2
+        self._factor, self.rho = _factorised(K, rho)
+
+    def direction(self) -> Direction:
+        """Return the full Newton step."""
+        at, missing = self._at, self._at.residual(self._kappa)
+        pull = self._mu / at.s - self._w * missing
+        right = at.point.jacobian.T @ pull + self._mu * at.point.spread_gradient
+        dx, dt = self._solve(right, float(1.0 - self._kappa @ pull))
+        ds = at.point.jacobian @ dx - self._kappa * dt + missing
+        return Direction(dx, dt, ds, self._mu / at.s - at.y - self._w * ds)
+
+    def correction(self, left: FloatArray) -> tuple[FloatArray, float, FloatArray]:
+        """Return the step of weights, t and slacks that takes back a residual which curvature has left."""
+        A, kappa = self._at.point.jacobian, self._kappa
+        dx, dt = self._solve(-A.T @ (self._w * left), float(kappa @ (self._w * left)))
+        return dx, dt, A @ dx - kappa * dt + left
+
+    def _solve(self, right: FloatArray, last: float) -> tuple[FloatArray, float]:
+        from scipy.linalg import cho_solve
+
+        solution = cho_solve(self._factor, np.append(right, last), check_finite=False)
+        return solution[:-1], float(solution[-1])
+
+
+def _factorised(K: FloatArray, rho: float) -> tuple[tuple[FloatArray, bool], float]:
+    """Factorise with the smallest Levenberg term at hand that makes K positive definite."""
+    from scipy.linalg import cho_factor  # a quarter of a second that no import should pay
+
+    scale = float(np.median(np.abs(np.diagonal(K)[:-1])))
+    rho = max(rho, _LEAST_RHO)
+    for _ in range(_MOST_TRIALS):
+        shifted = K.copy()
+        np.einsum("ii->i", shifted)[:-1] += rho * scale
+        try:
+            return cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False), rho
+        except np.linalg.LinAlgError:
+            rho = max(4.0 * rho, _FIRST_RHO)
+    raise np.linalg.LinAlgError("no Levenberg term is large enough")

@@ -1,0 +1,154 @@
+"""The interior point as a solver: from a task to certified-to-be weights, and the noise margin of a task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from precoding.arrays import ComplexArray, FloatArray
+from precoding.blocklevel.answer import Answer
+from precoding.blocklevel.interior import Optimum, Settings, maximise
+from precoding.blocklevel.prices import witness_of
+from precoding.blocklevel.programme import Programme
+from precoding.blocklevel.start import cold_start, warm_start
+from precoding.blocklevel.task import Task
+from precoding.witness import witnessed_margin
+
+__all__ = ["Margin", "noise_margin", "prove_with_more_streams", "solve_on_weights"]
+
+# The margin is in units of the noise a user could bear: its smoothing must be far below one.
+_FOR_MARGIN = Settings(smoothing=1e-6, most_smoothing=0.01, most_steps=80)
+_WARM = Settings(first_barrier=1e-3)
+# Near the largest SINR there is no room for more smoothing than at the end.
+_SAFE = Settings(first_barrier=1e-2, most_smoothing=1e-3)
+
+
+def solve_on_weights(
+    task: Task, foreign: FloatArray, start: ComplexArray | None, time_limit_s: float | None
+) -> list[Answer]:
+    """Maximise the smallest information over rank-one streams.
+
+    Args:
+        task: What is asked.
+        foreign: (J,) foreign reflections.
+        start: Weights of a similar task, complex (J, n_tx, S) in natural units, or None.
+        time_limit_s: After which the point reached is returned.
+
+    Returns:
+        One answer, or none if the method broke down.
+
+    """
+    began = time.perf_counter()
+    programme = Programme(task, foreign)
+    for first, settings in _starts(programme, start):
+        left = None if time_limit_s is None else time_limit_s - (time.perf_counter() - began)
+        optimum = maximise(programme, first, settings=settings, deadline_s=left)
+        if optimum.converged or (left is not None and left <= 0.0):
+            break
+    word = "converged" if optimum.converged else "stopped"
+    return [
+        Answer(
+            weights=_weights(programme, optimum),
+            witness=witness_of(programme, optimum),
+            rank_loss=0.0,
+            status=f"interior point: {word} after {optimum.steps} steps",
+            solve_time_s=time.perf_counter() - began,
+        )
+    ]
+
+
+def _starts(programme: Programme, start: ComplexArray | None) -> Iterator[tuple[tuple[ComplexArray, ...], Settings]]:
+    """First guesses in the order of their promise: what is in use, a guess, and what serves the users best."""
+    if start is not None:
+        yield warm_start(programme, start), _WARM
+    yield cold_start(programme), Settings()
+    safest = Programme(programme.task, programme.foreign, margin=True)
+    optimum = maximise(safest, cold_start(safest), settings=_FOR_MARGIN)
+    if np.min(optimum.point.values[safest.rows.users]) > 0.0:
+        yield warm_start(programme, _weights(safest, optimum)), _SAFE
+
+
+def prove_with_more_streams(
+    task: Task,
+    foreign: FloatArray,
+    start: ComplexArray | None,
+    time_limit_s: float | None,
+) -> list[Answer]:
+    """Keep the weights; take the prices from the same task with more streams that only sense.
+
+    A bound holds for any number of streams. Where the weights have too few to show all nuisances, the prices of those
+    are not determined; with more streams they are.
+
+    Args:
+        task: What is asked.
+        foreign: (J,) foreign reflections.
+        start: The weights to prove something about; without them there is no answer.
+        time_limit_s: After which whatever prices there are must do.
+
+    """
+    if start is None:
+        return []
+    began = time.perf_counter()
+    paths = len(task.clusters[0].stations)
+    programme = Programme(replace(task, sensing_streams=task.sensing_streams + 2 * paths), foreign)
+    optimum = maximise(programme, cold_start(programme), deadline_s=time_limit_s)
+    return [
+        Answer(
+            weights=start,
+            witness=witness_of(programme, optimum),
+            rank_loss=0.0,
+            status="interior point, proof with more streams",
+            solve_time_s=time.perf_counter() - began,
+        )
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Margin:
+    """The largest factor by which the noise of all users may rise with the targets still met.
+
+    Attributes:
+        factor: Reached by weights; at least 1 where the targets are feasible.
+        bound: Proven: no precoder of any rank allows more.
+        user_shares: (J, K) share of each user in the price of noise, sum 1: 1 % less noise at this user alone raises
+            the factor by this share of 1 % (to first order).
+        station_shares: (J,) share of each BS in the price of power, sum 1, in the same sense.
+
+    """
+
+    factor: float
+    bound: float
+    user_shares: FloatArray
+    station_shares: FloatArray
+
+
+def noise_margin(task: Task) -> Margin:
+    """Maximise the noise that all users may have at the targets, within the power limits; always has an answer."""
+    network = task.network
+    programme = Programme(task, np.zeros(network.J), margin=True)
+    optimum = maximise(programme, cold_start(programme), settings=_FOR_MARGIN)
+    witness = witness_of(programme, optimum)
+    power = witness.stations * network.power
+    if witness.antennas is not None and network.antenna_power is not None:
+        power = power + np.sum(witness.antennas * network.antenna_power, axis=1)
+    users = programme.rows.users
+    return Margin(
+        factor=programme.unit * float(np.min(optimum.point.values[users] / programme.kappa[users])),
+        bound=witnessed_margin(network, task.min_sinr, witness),
+        user_shares=_shares(witness.users * network.user_noise.ravel()).reshape(network.J, network.K),
+        station_shares=_shares(power),
+    )
+
+
+def _weights(programme: Programme, optimum: Optimum) -> ComplexArray:
+    parts = []
+    for cluster, W in zip(programme.task.clusters, optimum.point.weights, strict=True):
+        parts.append((cluster.directions @ W.T).reshape(len(cluster.stations), -1, len(W)))
+    return np.concatenate(parts)
+
+
+def _shares(prices: FloatArray) -> FloatArray:
+    return prices / max(float(prices.sum()), np.finfo(np.float64).tiny)

@@ -1,0 +1,174 @@
+"""The interior point on the weights: its forms against differences, its answers against their witnesses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from precoding import InfeasibleError, Network, design, witnessed_information
+from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, TargetForm, as_real
+from precoding.blocklevel.joint import Request
+from precoding.blocklevel.on_weights import noise_margin, solve_on_weights
+from precoding.blocklevel.worst_links import worst_links
+from precoding.witness import Witness
+from precoding.worst_case import smallest_form
+
+Make = Callable[..., Network]
+Complex = np.ndarray
+
+USERS, STREAMS, DIM = 3, 4, 5
+
+
+def complex_normal(rng: np.random.Generator, *shape: int) -> Complex:
+    return rng.normal(size=shape) + 1j * rng.normal(size=shape)
+
+
+def some_forms() -> dict[str, Callable[[Complex], Form]]:
+    rng = np.random.default_rng(0)
+    h, D = complex_normal(rng, USERS, DIM), complex_normal(rng, 3, 2, DIM)
+    c = -np.ones((USERS, STREAMS))
+    c[np.arange(USERS), np.arange(USERS)] = 1 / 3
+    radius = np.array([0.3, 0.5, 0.1])
+    return {
+        "nominal": lambda W: NominalLinks(W, h, c),
+        "paper": lambda W: PaperLinks(W, h, c, radius, np.full(USERS, 1e-3)),
+        "worst, smoothed": lambda W: worst_links(W, h, c, radius, 1e-2),
+        "worst": lambda W: worst_links(W, h, c, radius, 0.0),
+        "target": lambda W: TargetForm(W, D, 1e-9),
+    }
+
+
+def weights() -> tuple[Complex, Complex]:
+    rng = np.random.default_rng(1)
+    return 0.3 * complex_normal(rng, STREAMS, DIM), 1e-4 * complex_normal(rng, STREAMS, DIM)
+
+
+@pytest.mark.parametrize("name", some_forms())
+def test_derivatives_are_those_of_central_differences(name: str) -> None:
+    form, (W, d) = some_forms()[name], weights()
+    at, after, before = form(W), form(W + d), form(W - d)
+    slope = np.sum(at.gradients.conj() * d, axis=(1, 2)).real
+    # Central differences of steps of 1e-4 are wrong by their square, times what third derivatives there are.
+    assert slope == pytest.approx((after.values - before.values) / 2, rel=1e-5, abs=1e-9)
+    prices = np.array([0.3, 0.9, 0.5])[: len(at.values)]
+    turned = np.einsum("u,uli->li", prices, after.gradients - before.gradients) / 2
+    assert np.linalg.norm(at.curvature(prices) @ as_real(d) + as_real(turned)) < 1e-5 * np.linalg.norm(as_real(turned))
+
+
+def test_log_determinant_of_the_nuisances_has_the_derivatives_it_claims() -> None:
+    rng, (W, d) = np.random.default_rng(2), weights()
+    D = complex_normal(rng, 3, 2, DIM)
+    at, after, before = (TargetForm(w, D, 1e-9) for w in (W, W + d, W - d))
+    assert np.sum(at.log_det_gradient.conj() * d).real == pytest.approx((after.log_det - before.log_det) / 2, rel=1e-5)
+    turned = as_real(after.log_det_gradient - before.log_det_gradient) / 2
+    assert np.linalg.norm(at.log_det_curvature() @ as_real(d) + turned) < 1e-5 * np.linalg.norm(turned)
+
+
+def test_smoothing_never_promises_more_than_the_exact_worst_case() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        W, h = complex_normal(rng, STREAMS, DIM), complex_normal(rng, 1, DIM)
+        c, radius = -np.ones((1, STREAMS)), rng.uniform(0.05, 1.0, size=1)
+        c[0, 0] = 1 / rng.uniform(0.5, 30.0)
+        exact = smallest_form((c * W.T) @ W.conj(), h[0].conj(), float(radius[0]))[0]
+        assert worst_links(W, h, c, radius, 0.0).values[0] == pytest.approx(exact, rel=1e-8, abs=1e-8)
+        assert worst_links(W, h, c, radius, 10 ** rng.uniform(-4, 0)).values[0] <= exact + 1e-9 * abs(exact)
+
+
+@pytest.mark.parametrize("scheme", ["blp-cbf", "blp-comp"])
+@pytest.mark.parametrize("robustness", ["none", "paper", "exact"])
+@pytest.mark.parametrize(("n_tx", "target_db"), [(6, 5.0), (16, 15.0), (64, 10.0)])
+def test_one_set_of_constants_serves_all_sizes(
+    network: Make, scheme: str, robustness: str, n_tx: int, target_db: float
+) -> None:
+    found = design(network(n_tx=n_tx, n_rx=max(10, n_tx)), scheme, min_sinr_db=target_db, robustness=robustness)
+    assert found.status.startswith("interior point: converged")
+    # What the issue asks of block-level designs.
+    assert found.certificate.gap <= (1e-3 if robustness == "exact" else 1e-4)
+    assert found.certificate.shortfall_db <= 0.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_wide_balls_at_high_sinr_do_not_jam_the_path(network: Make, seed: int) -> None:
+    """Starts where users are not served yet, and many worst channels at once, ended in dead ends before."""
+    found = design(network(n_tx=10, csi_radius=0.05, seed=seed), "blp-comp", min_sinr_db=15.0)
+    assert found.status.startswith("interior point: converged")
+    assert found.certificate.holds()
+
+
+def test_large_cooperative_networks_are_solved_in_a_second_or_two(network: Make) -> None:
+    found = design(network(J=3, K=4, n_tx=8), "blp-comp", min_sinr_db=8.0)
+    assert found.certificate.holds(5e-4)
+    assert found.weights is not None
+    assert found.weights.shape == (3, 8, 12)
+
+
+def witness(net: Network, target_db: float) -> tuple[Request, Witness, float]:
+    request = Request.of(net, "blp-comp", np.full((net.J, net.K), target_db), robustness="exact")
+    (answer,) = solve_on_weights(request.task, np.zeros(net.J), None, None)
+    assert answer.witness is not None
+    bound = witnessed_information(request.task.network, request.task.min_sinr, answer.witness)
+    return request, answer.witness, bound
+
+
+def test_any_prices_bound_what_any_design_reaches(network: Make) -> None:
+    net = network(K=2, n_tx=4)
+    request, prices, tight = witness(net, 8.0)
+    reached = design(net, "blp-comp", min_sinr_db=8.0).certificate.information.min()
+    assert reached <= tight <= reached * (1 + 1e-3)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        other = replace(
+            prices,
+            users=prices.users * rng.uniform(0, 3, size=prices.users.shape),
+            stations=prices.stations * rng.uniform(0.2, 3, size=prices.stations.shape),
+        )
+        assert witnessed_information(request.task.network, request.task.min_sinr, other) >= reached
+
+
+def test_prices_that_make_no_sense_prove_nothing(network: Make) -> None:
+    request, prices, _ = witness(network(K=2, n_tx=4), 8.0)
+    heard = prices.heard[0]
+    false = [
+        replace(prices, users=-prices.users),
+        replace(prices, users=prices.users * np.nan),
+        replace(prices, stations=-prices.stations),
+        replace(prices, sensing=tuple(-Z for Z in prices.sensing)),
+        replace(prices, heard=(replace(heard, means=heard.means * 1.1),)),  # channels outside the balls
+        replace(prices, heard=(replace(heard, covariances=np.ones_like(heard.covariances)),)),
+    ]
+    for one in false:
+        assert witnessed_information(request.task.network, request.task.min_sinr, one) == np.inf
+
+
+@pytest.mark.parametrize("robustness", ["none", "exact"])
+def test_noise_margin_is_bounded_by_its_witness_and_close_to_it(network: Make, robustness: str) -> None:
+    request = Request.of(network(K=2, n_tx=4), "blp-cbf", np.full((2, 2), 10.0), robustness=robustness)
+    margin = noise_margin(request.task)
+    assert 1.0 < margin.factor <= margin.bound <= margin.factor * (1 + 1e-2)
+    # Less noise at every user by that factor, or targets at the limit, are the same.
+    louder = replace(request.task.network, user_noise=request.task.network.user_noise * 1.02 * margin.bound)
+    with pytest.raises(InfeasibleError):
+        design(louder, "blp-cbf", min_sinr_db=10.0, robustness=robustness)
+
+
+@pytest.mark.parametrize("scheme", ["blp-cbf", "blp-comp"])
+def test_antenna_limits_hold_and_cost_accuracy(network: Make, scheme: str) -> None:
+    net = network(K=2, n_tx=4)
+    free = design(net, scheme, min_sinr_db=8.0)
+    even = design(replace(net, antenna_power=np.full((2, 4), 0.25)), scheme, min_sinr_db=8.0)
+    assert np.all(even.certificate.antenna_power <= 0.25 * (1 + 1e-9))
+    assert even.certificate.holds()
+    assert free.certificate.antenna_power.max() > 0.25
+    assert even.certificate.rcrb_rad.max() > free.certificate.rcrb_rad.max()
+
+
+def test_a_user_without_promise_is_served_what_is_left(network: Make) -> None:
+    net = network(K=2, n_tx=4)
+    some = np.array([[8.0, -np.inf], [8.0, 8.0]])
+    fewer, all_four = (design(net, "blp-cbf", min_sinr_db=t).certificate for t in (some, 8.0))
+    assert fewer.holds()
+    assert fewer.rcrb_rad.max() < all_four.rcrb_rad.max()
