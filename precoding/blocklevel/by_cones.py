@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from precoding.arrays import ComplexArray, FloatArray
 from precoding.blocklevel.answer import Answer
 from precoding.blocklevel.conic import solve_conic
@@ -33,7 +31,7 @@ def solve_by_cones(
         Two answers to choose from; none where the cones are too large or there is no point to show.
 
     """
-    if max(c.basis.shape[1] for c in task.clusters) > _LARGEST or task.sensing_streams or not np.all(task.targets > 0):
+    if max(c.basis.shape[1] for c in task.clusters) > _LARGEST or task.sensing_streams:
         return []
     relaxation = solve_conic(task, foreign, time_limit_s)
     if relaxation is None:

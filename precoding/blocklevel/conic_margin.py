@@ -12,14 +12,13 @@ from precoding.blocklevel.conic_cones import ConeProgramme
 from precoding.blocklevel.conic_exchange import priced_optimum
 from precoding.blocklevel.conic_prices import Prices, signal_shares
 from precoding.blocklevel.conic_witness import witness_of
+from precoding.blocklevel.infeasible import largest_common_sinr
 from precoding.blocklevel.task import Task
 from precoding.witness import Witness
 
 __all__ = ["NoiseMargin", "largest_common_sinr_conic", "largest_margin_conic"]
 
-_TOLERANCE_DB = 0.01
-_LEAST_DB, _MOST_SOLVES = -100.0, 30
-_LEAST_TRUSTED_DB = -20.0  # a margin near 0 as a factor is only known to be small
+_LEAST_DB = -100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,48 +66,21 @@ def largest_margin_conic(task: Task, time_limit_s: float | None = None) -> Noise
     return NoiseMargin(10 * float(np.log10(factor)), users, _shares(paid), witness)
 
 
-def largest_common_sinr_conic(task: Task) -> tuple[float, NoiseMargin]:
-    """Find the largest SINR that all users of `task` can have together, whatever its targets.
-
-    A target lower by x dB bears at least x dB more noise (scale the interference away), so a margin of f dB at one
-    target bounds the answer from both sides: it lies beyond target + f. Between the bounds a secant is drawn.
-
-    Returns:
-        The SINR in dB, feasible and within 0.01 dB of the largest, and who limits it.
+def largest_common_sinr_conic(task: Task) -> float:
+    """Find the largest SINR in dB, within 0.01 dB, that all users of `task` can have together, whatever its targets.
 
     Raises:
         ArithmeticError: The solver failed on the way.
 
     """
-    low, high = -np.inf, np.inf
-    points: list[tuple[float, float]] = []
-    at = 0.0
-    for _ in range(_MOST_SOLVES):
-        margin = largest_margin_conic(replace(task, min_sinr=np.full(task.min_sinr.shape, 10 ** (at / 10))))
+
+    def margin_db(target_db: float) -> float:
+        margin = largest_margin_conic(replace(task, min_sinr=np.full(task.min_sinr.shape, 10 ** (target_db / 10))))
         if margin is None:
-            at = at - 1.0 if np.isinf(low) else low + 0.5 * (at - low)
-            continue
-        points.append((at, margin.db))
-        if margin.db >= 0.0:
-            low, high = max(low, at), min(high, at + margin.db)
-        else:
-            low, high = max(low, at + margin.db) if margin.db > _LEAST_TRUSTED_DB else low, min(high, at)
-        if high - low <= _TOLERANCE_DB:
-            return low, margin
-        at = _next(points, low, high)
-    raise ArithmeticError(f"the largest SINR lies between {low:.2f} and {high:.2f} dB and was not found more closely")
+            raise ArithmeticError(f"Clarabel gave no margin at {target_db:.2f} dB")
+        return margin.db
 
-
-def _next(points: list[tuple[float, float]], low: float, high: float) -> float:
-    """Secant of the last two points, moved across the root by part of the tolerance so that both bounds close in."""
-    if np.isinf(low):
-        return high - 10.0
-    at = 0.5 * (low + high)
-    if len(points) > 1 and len(points) % 4:
-        (a, fa), (b, fb) = points[-2:]
-        secant = b - fb * (b - a) / (fb - fa) if fb != fa else at
-        at = secant + np.sign(fb) * 0.4 * _TOLERANCE_DB
-    return float(np.clip(at, low + 0.3 * _TOLERANCE_DB, high - 0.3 * _TOLERANCE_DB))
+    return largest_common_sinr(margin_db)
 
 
 def _price_noise(shares: FloatArray, programme: ConeProgramme, prices: Prices) -> None:

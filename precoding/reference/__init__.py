@@ -9,8 +9,7 @@
 
 It is what the fast solvers are tested against, and is meant to be read beside the paper. The statements are in natural
 units (`normalised`), all antennas in well-scaled coordinates (`transmitter`); arguments and answers are in the units of
-the network. `sensing`, `statement` and `feasibility` state the joint form once more in the reduced coordinates of
-`blocklevel.cluster`. The paper's slips are corrected where they occur, with a word on what was printed. CVXPY takes a
+the network. The paper's slips are corrected where they occur, with a word on what was printed. CVXPY takes a
 second to import: nothing else in the package imports this folder before it is needed.
 """
 

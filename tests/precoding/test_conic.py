@@ -212,7 +212,7 @@ def test_the_margin_of_one_user_is_its_link_budget(network: Make, robustness: st
     assert margin.db == pytest.approx(budget_db - 10.0, abs=1e-3)  # the exchange stops at 1e-5
     assert margin.user_shares == pytest.approx(np.ones((1, 1)))
     assert margin.station_shares == pytest.approx(np.ones(1))
-    largest_db, _ = largest_common_sinr_conic(task)
+    largest_db = largest_common_sinr_conic(task)
     assert largest_db == pytest.approx(budget_db, abs=0.011)  # asked for within 0.01 dB
     assert largest_db <= budget_db + 1e-3
 
@@ -220,7 +220,7 @@ def test_the_margin_of_one_user_is_its_link_budget(network: Make, robustness: st
 @pytest.mark.parametrize("robustness", ROBUSTNESS)
 def test_the_largest_common_sinr_is_where_the_margin_ends(network: Make, robustness: str) -> None:
     task = task_of(network(2, 2, 4, seed=6), "blp-cbf", robustness, 0.0)
-    largest_db, _ = largest_common_sinr_conic(task)
+    largest_db = largest_common_sinr_conic(task)
     for beyond_db, sign in ((-0.05, 1.0), (0.05, -1.0)):
         margin = largest_margin_conic(replace(task, min_sinr=np.full((2, 2), 10 ** ((largest_db + beyond_db) / 10))))
         assert margin is not None

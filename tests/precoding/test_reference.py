@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from precoding import ArgumentError, Network, crb_cbf, crb_comp, echo_covariance, worst_case_sinr
-from precoding.blocklevel.cluster import clusters
+from precoding.blocklevel.conic import solve_conic
+from precoding.blocklevel.joint import Request
 from precoding.network import normalised
 from precoding.reference import (
     Goal,
@@ -28,7 +29,6 @@ from precoding.reference import (
 )
 from precoding.reference.fisher_cone import fisher_matrix
 from precoding.reference.robust import form_at_least, largest_heard
-from precoding.reference.sensing import SensingProblem
 from precoding.reference.solving import solved
 from precoding.reference.transmitter import Link, transmitters
 from precoding.worst_case import smallest_form
@@ -104,11 +104,11 @@ def test_proposition_3_bounds_a_stream_from_above_and_is_exact_to_first_order() 
 @pytest.mark.parametrize("scheme", ["blp-cbf", "blp-comp"])
 @pytest.mark.parametrize("robustness", ["none", "exact"])
 def test_joint_statement_agrees_with_that_in_reduced_coordinates(network: Make, scheme: str, robustness: str) -> None:
-    net, foreign = network(K=2, n_tx=4, seed=2), np.array([0.02, 0.05])
-    gamma, unit = _targets(net), normalised(net)[0]
+    net, foreign = network(K=2, n_tx=4, seed=2), np.array([0.02, 0.05]) * (scheme == "blp-cbf")
+    gamma = _targets(net)
     plain = joint_block_level(net, scheme, gamma, robustness, foreign)
-    problem = SensingProblem(unit, clusters(unit, cooperate=scheme == "blp-comp"), robust=robustness == "exact")
-    reduced = problem.solve(gamma, foreign, None)
+    task = Request.of(net, scheme, 10 * np.log10(gamma), robustness=robustness).task
+    reduced = solve_conic(task, foreign, None)
     assert plain is not None
     assert reduced is not None
     assert plain.information == pytest.approx(reduced.information, rel=2 * SAME)  # 1e-4 is its reward for the mean
