@@ -30,6 +30,7 @@ class Design:
         samples: Complex (J, n_tx, L), the optimised waveform of a symbol-level design. None at block level.
         symbols: (J K, L) PSK indices that the samples carry. None at block level.
         weight: The paper's rho, if the SINR targets were chosen by it.
+        memory: What a warm start from this design uses beyond its weights or samples; nothing to look at.
 
     """
 
@@ -43,6 +44,7 @@ class Design:
     samples: ComplexArray | None = None
     symbols: NDArray[np.int64] | None = None
     weight: float | None = None
+    memory: object | None = None
 
     def waveform(self, symbols: ArrayLike | None = None) -> ComplexArray:
         """Transmit samples of every BS: X_n = W_n S, or at symbol level the waveform that was optimised.

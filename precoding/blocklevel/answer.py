@@ -10,7 +10,7 @@ from precoding.arrays import ComplexArray, FloatArray
 from precoding.blocklevel.task import Task
 from precoding.witness import Witness
 
-__all__ = ["Answer", "Solver"]
+__all__ = ["Answer", "Solver", "Start"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,7 @@ class Answer:
         rank_loss: Largest part of a stream's power that the recovery of rank one gave up; 0 where there was none.
         status: The solver's own word, with its name.
         solve_time_s: Its own time.
+        memory: What a warm start can use beyond the weights.
 
     """
 
@@ -31,7 +32,22 @@ class Answer:
     rank_loss: float
     status: str
     solve_time_s: float
+    memory: object | None = None
 
 
-Solver: TypeAlias = Callable[[Task, FloatArray, "ComplexArray | None", "float | None"], list[Answer]]
-"""From task, foreign reflections (J,), weights to start from or None, and time limit in s or None: possible answers."""
+@dataclass(frozen=True, eq=False)
+class Start:
+    """An earlier answer to a similar task.
+
+    Attributes:
+        weights: Complex (J, n_tx, S), natural units.
+        memory: What the solver that found them left for this; of any type, to be understood or not.
+
+    """
+
+    weights: ComplexArray
+    memory: object | None = None
+
+
+Solver: TypeAlias = Callable[[Task, FloatArray, "Start | None", "float | None"], list[Answer]]
+"""From task, foreign reflections (J,), a start or None, and time limit in s or None: possible answers."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from precoding.arrays import ComplexArray, FloatArray
-from precoding.blocklevel.answer import Answer
+from precoding.arrays import FloatArray
+from precoding.blocklevel.answer import Answer, Start
 from precoding.blocklevel.conic import solve_conic
 from precoding.blocklevel.relaxation import rank_one_weights
 from precoding.blocklevel.task import Task
@@ -16,7 +16,7 @@ _LARGEST = 24  # dimension of a cluster's covariances beyond which cones take mi
 def solve_by_cones(
     task: Task,
     foreign: FloatArray,
-    start: ComplexArray | None,  # an interior-point method on cones has no use for one
+    start: Start | None,  # an interior-point method on cones has no use for one
     time_limit_s: float | None,
 ) -> list[Answer]:
     """Relax the rank of every stream, solve, and recover one direction each, in two ways.

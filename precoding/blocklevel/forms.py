@@ -155,28 +155,48 @@ class PaperLinks:
 class TargetForm:
     """Effective Fisher information of one target's angle, min over u of [1, u] F(W) [1, u]^T.
 
+    Its second differential is one block common to all streams, and squares of a few rows.
+
     Attributes:
         W: Complex (S, n).
         D: Complex (p, r, n): whitened derivatives, scaled; the first is by the angle.
-        prior: Information added to every nuisance: keeps F regular where the echo does not show one.
+        value: The information.
+        gradient: Complex (S, n).
+        inner: Information of the nuisances, with the prior that keeps it regular, (p - 1, p - 1).
+        z: (p,) 1 and the worst mixture u.
+        Dz: Complex (r, n): sum_i z_i D_i.
+        seen: Complex (p, S, r): D_i W.
+        mixed: Complex (S, r): sum_i z_i D_i W.
 
     """
 
     W: ComplexArray
     D: ComplexArray
-    prior: float
+    value: float
+    gradient: ComplexArray
+    inner: FloatArray
+    z: FloatArray
+    Dz: ComplexArray
+    seen: ComplexArray
+    mixed: ComplexArray
 
-    def __post_init__(self) -> None:
-        """Solve for the worst mixture of nuisances."""
-        Y = self.D @ self.W.T  # (p, r, S)
-        flat = Y.reshape(len(Y), -1)
-        F = (flat.conj() @ flat.T).real
-        inner = F[1:, 1:] + self.prior * np.eye(len(F) - 1)
-        z = np.concatenate([[1.0], -np.linalg.solve(inner, F[1:, 0])])
-        object.__setattr__(self, "inner", inner)
-        object.__setattr__(self, "z", z)
-        object.__setattr__(self, "Dz", np.einsum("p,pri->ri", z, self.D))
-        object.__setattr__(self, "fisher", F)
+    @classmethod
+    def at(cls, W: ComplexArray, D: ComplexArray, prior: float) -> TargetForm:
+        """Evaluate; `prior` is the information added to every nuisance."""
+        from precoding.blocklevel.kernels import evaluate_target
+
+        W = np.ascontiguousarray(W)
+        value, gradient, _, inner, z, Dz, seen, mixed = evaluate_target(W, D, prior)
+        return cls(W, D, float(value), gradient, inner, z, Dz, seen, mixed)
+
+    def bend(self, price: float) -> tuple[ComplexArray, FloatArray]:
+        """Second differential of -price * value: a block (n, n) of every stream, and rows (p - 1, 2 S n) to square."""
+        from precoding.blocklevel.kernels import nuisance_rows
+
+        root = np.linalg.inv(np.linalg.cholesky(self.inner))
+        rows: FloatArray = np.sqrt(2.0 * price) * root @ nuisance_rows(self.D, self.Dz, self.seen, self.mixed)
+        block: ComplexArray = -2.0 * price * self.Dz.conj().T @ self.Dz
+        return block, rows
 
     @property
     def log_det(self) -> float:
@@ -186,49 +206,13 @@ class TargetForm:
     @property
     def log_det_gradient(self) -> ComplexArray:
         """Gradient of `log_det`, (S, n)."""
-        G: ComplexArray = 2.0 * (self.W @ self._pull().conj())
+        spread = np.tensordot(np.linalg.inv(self.inner), self.seen[1:], 1)  # (p - 1, S, r)
+        G: ComplexArray = 2.0 * np.einsum("psr,prn->sn", spread, self.D[1:].conj())
         return G
 
-    def log_det_curvature(self) -> FloatArray:
-        """Second differential of -`log_det`, (2 S n, 2 S n)."""
-        S = len(self.W)
-        roots = np.linalg.inv(np.linalg.cholesky(self.inner))
-        D = np.tensordot(roots, self.D[1:], 1)
-        returned = np.einsum("jsr,irn->ijsn", self.W @ D.swapaxes(1, 2), D.conj())
-        flat = as_real(returned + returned.swapaxes(0, 1)).reshape(len(roots) ** 2, -1)
-        pull = self._pull()
-        M: FloatArray = flat.T @ flat - 2.0 * quadratic(per_stream(np.broadcast_to(pull, (S, *pull.shape))))
-        return M
+    def log_det_bend(self) -> tuple[ComplexArray, FloatArray]:
+        """Second differential of -`log_det`, as `bend`."""
+        from precoding.blocklevel.kernels import log_det_rows
 
-    def _pull(self) -> ComplexArray:
-        """Sum_ij G_ij D_i^H D_j with G the inverse of the nuisances' information."""
-        roots = np.linalg.inv(np.linalg.cholesky(self.inner))
-        D = np.tensordot(roots, self.D[1:], 1).reshape(-1, self.D.shape[2])
-        pull: ComplexArray = D.conj().T @ D
-        return pull
-
-    inner: FloatArray = None  # type: ignore[assignment]
-    z: FloatArray = None  # type: ignore[assignment]
-    Dz: ComplexArray = None  # type: ignore[assignment]
-    fisher: FloatArray = None  # type: ignore[assignment]
-
-    @property
-    def values(self) -> FloatArray:
-        """See `Form`."""
-        return np.array([self.z @ self.fisher @ self.z + self.prior * np.sum(self.z[1:] ** 2)])
-
-    @property
-    def gradients(self) -> ComplexArray:
-        """See `Form`."""
-        G: ComplexArray = 2.0 * (self.W @ self.Dz.T @ self.Dz.conj())[None]
-        return G
-
-    def curvature(self, prices: FloatArray) -> FloatArray:
-        """See `Form`."""
-        S = len(self.W)
-        block = -2.0 * prices[0] * self.Dz.conj().T @ self.Dz
-        R = (self.W @ self.D[1:].swapaxes(1, 2)) @ self.Dz.conj() + (self.W @ self.Dz.T) @ self.D[1:].conj()
-        flat = as_real(R)
-        M = quadratic(per_stream(np.broadcast_to(block, (S, *block.shape))))
-        bent: FloatArray = 2.0 * prices[0] * flat.T @ np.linalg.solve(self.inner, flat)
-        return M + bent
+        rows, pull = log_det_rows(self.D, self.seen, np.linalg.inv(np.linalg.cholesky(self.inner)))
+        return -2.0 * pull, rows

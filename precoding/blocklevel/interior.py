@@ -83,6 +83,7 @@ def maximise(
     start: tuple[ComplexArray, ...],
     *,
     settings: Settings = Settings(),  # frozen
+    prices: FloatArray | None = None,
     deadline_s: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Optimum:
@@ -92,25 +93,32 @@ def maximise(
         programme: What to maximise.
         start: For each cluster, complex (S, n).
         settings: Constants of the method.
+        prices: (m,) of a similar programme, or None.
         deadline_s: Time after which the point reached is returned.
         clock: In seconds.
 
     """
     # Overflow far from any solution shows as values that are not finite; those steps are refused.
     with np.errstate(all="ignore"):
-        return _Path(programme, start, settings).follow(deadline_s, clock)
+        return _Path(programme, start, settings, prices).follow(deadline_s, clock)
 
 
 class _Path:
-    def __init__(self, programme: Programme, start: tuple[ComplexArray, ...], settings: Settings) -> None:
+    def __init__(
+        self, programme: Programme, start: tuple[ComplexArray, ...], settings: Settings, prices: FloatArray | None
+    ) -> None:
         self.programme, self.settings = programme, settings
         self.kappa = programme.kappa
         self.mu, self.rho = settings.first_barrier, 0.0
-        self.smoothing = self._smoothing(np.ones(programme.rows.total))
+        if prices is None or len(prices) != programme.rows.total:
+            prices = np.ones(programme.rows.total)
+            least = np.full(len(prices), _LEAST_SLACK * np.sqrt(self.mu))
+        else:
+            least = self.mu / prices
+        self.smoothing = self._smoothing(prices)
         point = programme.at(start, self.smoothing)
-        least = _LEAST_SLACK * np.sqrt(self.mu)
         moving = self.kappa > 0.0
-        t = float(np.min((point.values[moving] - least) / self.kappa[moving]))
+        t = float(np.min((point.values[moving] - least[moving]) / self.kappa[moving]))
         s = np.maximum(point.values - self.kappa * t, least)
         self.now = Iterate(point, t, s, self.mu / s)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.blocklevel.answer import Answer, Solver
+from precoding.blocklevel.answer import Answer, Solver, Start
 from precoding.blocklevel.cluster import clusters
 from precoding.blocklevel.infeasible import refuse_if_infeasible
 from precoding.blocklevel.on_weights import prove_with_more_streams, solve_on_weights
@@ -22,7 +22,7 @@ __all__ = ["Request", "design_block_level"]
 
 _PASSES = 12
 _SETTLED = 1e-5  # relative change of the foreign reflections' effect on the largest RCRB, from pass to pass
-_CLOSE = {"none": 1e-4, "paper": 1e-4, "exact": 5e-4}  # gap beyond which another solver is asked
+_CLOSE = {"none": 1.0, "paper": 1.0, "exact": 10.0}  # gap, in tolerances, beyond which another solver is asked
 _SHORTFALL_DB = 1e-4  # a tenth of what a certificate allows
 _STEP_DB = 3.0  # of one raise: a deep shortfall in the worst case says little about how much is missing
 _MOST_RAISED_DB = 12.0  # targets raised further than this cost more than they save
@@ -49,14 +49,26 @@ class Request:
 
     @classmethod
     def of(
-        cls, network: Network, scheme: str, min_sinr_db: FloatArray, *, robustness: str, sensing_streams: int = 0
+        cls,
+        network: Network,
+        scheme: str,
+        min_sinr_db: FloatArray,
+        *,
+        robustness: str,
+        sensing_streams: int = 0,
+        tolerance: float = 1e-4,
     ) -> Request:
         """Normalise, and split into clusters."""
         held = replace(network, csi_radius=np.zeros_like(network.csi_radius)) if robustness == "none" else network
         unit, amplitude = normalised(held)
         groups = clusters(unit, cooperate=scheme == "blp-comp")
-        task = Task(unit, groups, robustness, 10 ** (min_sinr_db / 10), sensing_streams)
+        task = Task(unit, groups, robustness, 10 ** (min_sinr_db / 10), sensing_streams, tolerance)
         return cls(scheme, network, amplitude, task, min_sinr_db)
+
+    @property
+    def close(self) -> float:
+        """Gap that is left alone. The exact worst case costs its smoothing: ten times as much at high SINR."""
+        return min(_CLOSE[self.task.robustness] * self.task.tolerance, 1e-3)
 
     @property
     def cooperate(self) -> bool:
@@ -76,17 +88,17 @@ def design_block_level(request: Request, *, start: Design | None = None, time_li
 
     """
     found: list[_Found] = []
-    weights = None if start is None else start.weights
+    first = None if start is None else _start_of(request, start)
     design: Design | None = None
     for solver in (solve_on_weights, prove_with_more_streams, _by_cones):
         spent = sum(f.design.solve_time_s for f in found)
         left = None if time_limit_s is None else time_limit_s - spent
         if left is not None and left <= 0.0:
             break
-        found += _settled(request, solver, weights, left)
+        found += _settled(request, solver, first, left)
         design = _best(request, found)
-        weights = None if design is None else design.weights
-        if design is not None and design.certificate.gap <= _CLOSE[request.task.robustness]:
+        first = None if design is None else _start_of(request, design)
+        if design is not None and design.certificate.gap <= request.close:
             return design
         if design is None and solver is solve_on_weights:
             refuse_if_infeasible(request)
@@ -108,43 +120,50 @@ def _best(request: Request, found: list[_Found]) -> Design | None:
     if not feasible:
         return None
     design = min(feasible, key=_merit)
-    if design.certificate.gap <= _CLOSE[request.task.robustness]:
+    if design.certificate.gap <= request.close:
         return design
     weights = np.asarray(design.weights, dtype=np.complex128)
     information = min(_bound(request, weights, f.witness) for f in found)
     return replace(design, certificate=_certified(request, weights, information, design.certificate.rank_loss))
 
 
-def _by_cones(task: Task, foreign: FloatArray, start: ComplexArray | None, time_limit_s: float | None) -> list[Answer]:
+def _by_cones(task: Task, foreign: FloatArray, start: Start | None, time_limit_s: float | None) -> list[Answer]:
     from precoding.blocklevel.by_cones import solve_by_cones
 
     return solve_by_cones(task, foreign, start, time_limit_s)
 
 
-def _settled(request: Request, solver: Solver, start: ComplexArray | None, time_limit_s: float | None) -> list[_Found]:
+def _start_of(request: Request, design: Design) -> Start | None:
+    """Weights and memory of a design, in natural units; None if they have another shape."""
+    streams = len(request.task.clusters[0].users) + request.task.sensing_streams
+    if design.weights is None or design.weights.shape[2] != streams:
+        return None
+    return Start(design.weights / request.amplitude, design.memory)
+
+
+def _settled(request: Request, solver: Solver, start: Start | None, time_limit_s: float | None) -> list[_Found]:
     """Pass until the foreign reflections are those of the answer itself; raise targets that rounding has missed."""
     task, network, raised_db = request.task, request.task.network, np.zeros_like(request.min_sinr_db)
     alone = len(task.clusters) > 1
-    weights: ComplexArray | None = None if start is None else start / request.amplitude
-    foreign = np.zeros(network.J) if weights is None or not alone else _reflected(network, weights)
+    foreign = np.zeros(network.J) if start is None or not alone else _reflected(network, start.weights)
     passes: list[_Found] = []
     for turn in range(_PASSES):
         spent = passes[-1].design.solve_time_s if passes else 0.0
         left = None if time_limit_s is None else time_limit_s - spent
         if left is not None and left <= 0.0:
             break
-        answers = solver(replace(task, min_sinr=task.min_sinr * 10 ** (raised_db / 10)), foreign, weights, left)
+        answers = solver(replace(task, min_sinr=task.min_sinr * 10 ** (raised_db / 10)), foreign, start, left)
         if not answers:
             break
         previous = passes[-1].design if passes else None
         judged = [_Found(_judged(request, a, previous), a.witness) for a in answers]
         passes.append(min(judged, key=lambda f: _merit(f.design) if turn < _PASSES // 2 else _shortfall(f.design)))
         design = passes[-1].design
-        weights = np.asarray(design.weights, dtype=np.complex128) / request.amplitude
+        start = _start_of(request, design)
         missing = request.min_sinr_db - design.certificate.promised_sinr_db  # -inf where nothing was promised
         if missing.max() <= _SHORTFALL_DB and (not alone or _same(previous, design)):
             break
-        caused = _reflected(network, weights) if alone else foreign
+        caused = _reflected(network, start.weights) if alone and start is not None else foreign
         # Two BSs can answer each other in turns for ever; half a step from the third pass on ends that.
         foreign = caused if turn < 2 else (foreign + caused) / 2
         raised_db += np.where(missing > _SHORTFALL_DB, np.minimum(1.5 * missing, _STEP_DB), 0.0)
@@ -166,6 +185,7 @@ def _judged(request: Request, answer: Answer, previous: Design | None) -> Design
         status=answer.status,
         solve_time_s=answer.solve_time_s + (previous.solve_time_s if previous else 0.0),
         history=(*(previous.history if previous else ()), float(certificate.rcrb_rad.max())),
+        memory=answer.memory,
     )
 
 

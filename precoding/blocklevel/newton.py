@@ -70,8 +70,10 @@ class NewtonSystem:
         self._kappa, self._at, self._mu = programme.kappa, at, mu
         self._w = at.y / at.s
         A, N = at.point.jacobian, at.point.jacobian.shape[1]
+        M, rows = programme.curvature(at.point, at.y, mu)
+        squared = np.concatenate([rows, np.sqrt(self._w)[:, None] * A])
         K = np.empty((N + 1, N + 1))
-        K[:N, :N] = programme.curvature(at.point, at.y, mu) + (A.T * self._w) @ A
+        np.add(M, squared.T @ squared, out=K[:N, :N])
         K[N, :N] = K[:N, N] = -(self._w * self._kappa) @ A
         K[N, N] = self._w @ self._kappa**2
         self._factor, self.rho = _factorised(K, rho)
@@ -92,23 +94,23 @@ class NewtonSystem:
         return dx, dt, A @ dx - kappa * dt + left
 
     def _solve(self, right: FloatArray, last: float) -> tuple[FloatArray, float]:
-        from scipy.linalg import cho_solve
+        from scipy.linalg.lapack import dpotrs
 
-        solution = cho_solve(self._factor, np.append(right, last), check_finite=False)
+        solution, _ = dpotrs(self._factor, np.append(right, last))
         return solution[:-1], float(solution[-1])
 
 
-def _factorised(K: FloatArray, rho: float) -> tuple[tuple[FloatArray, bool], float]:
+def _factorised(K: FloatArray, rho: float) -> tuple[FloatArray, float]:
     """Factorise with the smallest Levenberg term at hand that makes K positive definite."""
-    from scipy.linalg import cho_factor  # a quarter of a second that no import should pay
+    from scipy.linalg.lapack import dpotrf  # a quarter of a second that no import should pay
 
     scale = float(np.median(np.abs(np.diagonal(K)[:-1])))
     rho = max(rho, _LEAST_RHO)
     for _ in range(_MOST_TRIALS):
-        shifted = K.copy()
+        shifted = K.copy(order="F")
         np.einsum("ii->i", shifted)[:-1] += rho * scale
-        try:
-            return cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False), rho
-        except np.linalg.LinAlgError:
-            rho = max(4.0 * rho, _FIRST_RHO)
+        factor, failed = dpotrf(shifted, overwrite_a=True)
+        if not failed:
+            return factor, rho
+        rho = max(4.0 * rho, _FIRST_RHO)
     raise np.linalg.LinAlgError("no Levenberg term is large enough")

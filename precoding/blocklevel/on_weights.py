@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.blocklevel.answer import Answer
+from precoding.blocklevel.answer import Answer, Start
 from precoding.blocklevel.interior import Optimum, Settings, maximise
 from precoding.blocklevel.prices import witness_of
 from precoding.blocklevel.programme import Programme
-from precoding.blocklevel.start import cold_start, warm_start
+from precoding.blocklevel.start import Memory, cold_start, warm_start
 from precoding.blocklevel.task import Task
 from precoding.witness import witnessed_margin
 
@@ -22,19 +22,19 @@ __all__ = ["Margin", "noise_margin", "prove_with_more_streams", "solve_on_weight
 # The margin is in units of the noise a user could bear: its smoothing must be far below one.
 _FOR_MARGIN = Settings(smoothing=1e-6, most_smoothing=0.01, most_steps=80)
 _WARM = Settings(first_barrier=1e-3)
+_TRACKED = Settings(first_barrier=1e-4, most_steps=60)  # with prices and channels known; if it fails, it fails early
+_PART_OF_TOLERANCE = 0.2  # what barriers may cost; the rest is for the smoothing of the worst case
 # Near the largest SINR there is no room for more smoothing than at the end.
 _SAFE = Settings(first_barrier=1e-2, most_smoothing=1e-3)
 
 
-def solve_on_weights(
-    task: Task, foreign: FloatArray, start: ComplexArray | None, time_limit_s: float | None
-) -> list[Answer]:
+def solve_on_weights(task: Task, foreign: FloatArray, start: Start | None, time_limit_s: float | None) -> list[Answer]:
     """Maximise the smallest information over rank-one streams.
 
     Args:
         task: What is asked.
         foreign: (J,) foreign reflections.
-        start: Weights of a similar task, complex (J, n_tx, S) in natural units, or None.
+        start: An answer to a similar task, or None.
         time_limit_s: After which the point reached is returned.
 
     Returns:
@@ -43,9 +43,10 @@ def solve_on_weights(
     """
     began = time.perf_counter()
     programme = Programme(task, foreign)
-    for first, settings in _starts(programme, start):
+    for first, settings, prices in _starts(programme, start):
         left = None if time_limit_s is None else time_limit_s - (time.perf_counter() - began)
-        optimum = maximise(programme, first, settings=settings, deadline_s=left)
+        settings = replace(settings, accuracy=_PART_OF_TOLERANCE * task.tolerance)
+        optimum = maximise(programme, first, settings=settings, prices=prices, deadline_s=left)
         if optimum.converged or (left is not None and left <= 0.0):
             break
     word = "converged" if optimum.converged else "stopped"
@@ -56,25 +57,30 @@ def solve_on_weights(
             rank_loss=0.0,
             status=f"interior point: {word} after {optimum.steps} steps",
             solve_time_s=time.perf_counter() - began,
+            memory=Memory(task.network, optimum.prices) if optimum.converged else None,
         )
     ]
 
 
-def _starts(programme: Programme, start: ComplexArray | None) -> Iterator[tuple[tuple[ComplexArray, ...], Settings]]:
+def _starts(
+    programme: Programme, start: Start | None
+) -> Iterator[tuple[tuple[ComplexArray, ...], Settings, FloatArray | None]]:
     """First guesses in the order of their promise: what is in use, a guess, and what serves the users best."""
     if start is not None:
-        yield warm_start(programme, start), _WARM
-    yield cold_start(programme), Settings()
+        memory = start.memory if isinstance(start.memory, Memory) else None
+        first = warm_start(programme, start.weights, memory)
+        yield first, _WARM if memory is None else _TRACKED, None if memory is None else memory.prices
+    yield cold_start(programme), Settings(), None
     safest = Programme(programme.task, programme.foreign, margin=True)
     optimum = maximise(safest, cold_start(safest), settings=_FOR_MARGIN)
     if np.min(optimum.point.values[safest.rows.users]) > 0.0:
-        yield warm_start(programme, _weights(safest, optimum)), _SAFE
+        yield warm_start(programme, _weights(safest, optimum)), _SAFE, None
 
 
 def prove_with_more_streams(
     task: Task,
     foreign: FloatArray,
-    start: ComplexArray | None,
+    start: Start | None,
     time_limit_s: float | None,
 ) -> list[Answer]:
     """Keep the weights; take the prices from the same task with more streams that only sense.
@@ -97,7 +103,7 @@ def prove_with_more_streams(
     optimum = maximise(programme, cold_start(programme), deadline_s=time_limit_s)
     return [
         Answer(
-            weights=start,
+            weights=start.weights,
             witness=witness_of(programme, optimum),
             rank_loss=0.0,
             status="interior point, proof with more streams",

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from precoding.arrays import ComplexArray, FloatArray
 from precoding.blocklevel.cluster import Cluster
-from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, TargetForm, as_real, per_stream, quadratic
+from precoding.blocklevel.compiled_links import compiled_links
+from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, TargetForm, as_real
 from precoding.blocklevel.task import Task
-from precoding.blocklevel.worst_links import worst_links
 from precoding.fisher import echo_covariance
 from precoding.steering import steering, steering_derivative
 
@@ -75,7 +75,7 @@ class Programme:
         self.unit = min(min(float(np.linalg.norm(D[0], 2)) for D in of_cluster) for of_cluster in raw) ** 2
         self.scales = tuple(tuple(_scales(D, self.unit) for D in of_cluster) for of_cluster in raw)
         self.derivatives = tuple(
-            tuple(D / s[:, None, None] for D, s in zip(Ds, scales, strict=True))
+            tuple(np.ascontiguousarray(D / s[:, None, None]) for D, s in zip(Ds, scales, strict=True))
             for Ds, scales in zip(raw, self.scales, strict=True)
         )
         self.stations = tuple(_station_of_column(task, c) for c in task.clusters)
@@ -144,25 +144,41 @@ class Programme:
             values[rows.users] += links[i].values
             jacobian[rows.users, columns] = as_real(links[i].gradients)
             for m, target in zip(self.task.clusters[i].stations, targets[i], strict=False):
-                values[m] = target.values[0]
-                jacobian[m, columns] = as_real(target.gradients)[0]
+                values[m] = target.value
+                jacobian[m, columns] = as_real(target.gradient)
                 if self.spreads:
                     spread += target.log_det
                     pull[columns] += as_real(target.log_det_gradient)
             self._powers(i, W, values, jacobian[:, columns])
         return Point(weights, links, targets, values, jacobian, spread, pull)
 
-    def curvature(self, point: Point, prices: FloatArray, barrier: float) -> FloatArray:
-        """Second differential of -sum_i prices_i c_i - barrier * spread, (N, N); block diagonal over the clusters."""
+    def curvature(self, point: Point, prices: FloatArray, barrier: float) -> tuple[FloatArray, FloatArray]:
+        """Second differential of -sum_i prices_i c_i - barrier * spread, as M + rows^T rows.
+
+        Returns:
+            M (N, N), block diagonal over the clusters, and rows (r, N).
+
+        """
+        from precoding.blocklevel.kernels import add_stream_blocks
+
         total = np.zeros((point.jacobian.shape[1],) * 2)
-        for i, (W, columns) in enumerate(zip(point.weights, self._columns(), strict=True)):
-            M = point.links[i].curvature(prices[self.rows.users]) + self._power_curvature(i, len(W), prices)
+        squared = []
+        for i, columns in enumerate(self._columns()):
+            M = point.links[i].curvature(prices[self.rows.users])
+            block = self._power_bend(i, prices)
             for m, target in zip(self.task.clusters[i].stations, point.targets[i], strict=False):
-                M += target.curvature(prices[m : m + 1])
+                parts = [target.bend(prices[m])]
                 if self.spreads:
-                    M += barrier * target.log_det_curvature()
+                    common, rows = target.log_det_bend()
+                    parts.append((barrier * common, np.sqrt(barrier) * rows))
+                for common, rows in parts:
+                    block = block + common
+                    wide = np.zeros((len(rows), len(total)))
+                    wide[:, columns] = rows
+                    squared.append(wide)
+            add_stream_blocks(M, block[None])
             total[columns, columns] = M
-        return total
+        return total, np.concatenate(squared) if squared else np.zeros((0, len(total)))
 
     def _columns(self) -> list[slice]:
         ends = np.cumsum([0] + [2 * S * n for S, n in self.shapes])
@@ -190,10 +206,11 @@ class Programme:
             return NominalLinks(W, h, c)
         if self.task.robustness == "paper":
             return PaperLinks(W, h, c, radii, smoothing)
-        return worst_links(W, h, c, np.maximum(radii, _LEAST_RADIUS * np.linalg.norm(h, axis=1)), float(smoothing[0]))
+        radii = np.maximum(radii, _LEAST_RADIUS * np.linalg.norm(h, axis=1))
+        return compiled_links(W, h, c, radii, float(smoothing[0]))
 
     def _targets(self, i: int, W: ComplexArray) -> tuple[TargetForm, ...]:
-        return () if self.margin else tuple(TargetForm(W, D, _PRIOR) for D in self.derivatives[i])
+        return () if self.margin else tuple(TargetForm.at(W, D, _PRIOR) for D in self.derivatives[i])
 
     def _powers(self, i: int, W: ComplexArray, values: FloatArray, jacobian: FloatArray) -> None:
         network = self.task.network
@@ -210,14 +227,14 @@ class Programme:
             values[rows] = 1.0 - np.sum(np.abs(fed) ** 2, axis=1)
             jacobian[rows] = as_real(-2.0 * np.einsum("al,ai->ali", fed, u.conj()))
 
-    def _power_curvature(self, i: int, streams: int, prices: FloatArray) -> FloatArray:
+    def _power_bend(self, i: int, prices: FloatArray) -> ComplexArray:
+        """Second differential of the priced power of every stream of a cluster, (n, n)."""
         network = self.task.network
-        price = (prices[self.rows.stations] / network.power)[self.stations[i]]
-        block = np.diag(price).astype(np.complex128)
+        block = np.diag(2.0 * (prices[self.rows.stations] / network.power)[self.stations[i]]).astype(np.complex128)
         if network.antenna_power is not None:
             ports, u = self._ports(i), self.task.clusters[i].directions
-            block += (u.conj().T * (prices[self.rows.antennas] / network.antenna_power.ravel())[ports]) @ u
-        return 2.0 * quadratic(per_stream(np.broadcast_to(block, (streams, *block.shape))))
+            block += 2.0 * (u.conj().T * (prices[self.rows.antennas] / network.antenna_power.ravel())[ports]) @ u
+        return block
 
     def _ports(self, i: int) -> NDArray[np.int64]:
         n_tx = self.task.network.n_tx

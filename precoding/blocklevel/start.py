@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from precoding.arrays import ComplexArray, FloatArray
 from precoding.blocklevel.programme import Programme
+from precoding.network import Network
 
-__all__ = ["cold_start", "warm_start"]
+__all__ = ["Memory", "cold_start", "warm_start"]
 
 _INSIDE = 0.999
+_RIDGE = 1e-6
 _FOR_USERS, _FOR_TARGETS = 0.5, 0.3  # of each BS's power
 
 
@@ -19,19 +23,45 @@ def cold_start(programme: Programme) -> tuple[ComplexArray, ...]:
     return tuple(_of_cluster(programme, i) for i in range(len(programme.channels)))
 
 
-def warm_start(programme: Programme, weights: ComplexArray) -> tuple[ComplexArray, ...]:
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What a warm start uses of an earlier design.
+
+    Attributes:
+        network: What it was designed for, in natural units.
+        prices: (m,) of its constraints; None if unknown.
+
+    """
+
+    network: Network
+    prices: FloatArray | None
+
+
+def warm_start(programme: Programme, weights: ComplexArray, memory: Memory | None = None) -> tuple[ComplexArray, ...]:
     """Weights of a similar task in the coordinates of this one, a little inside the power limits.
+
+    If it is known for which channels they were made, the least change is added that lets every user hear every stream
+    as it did then: a first-order prediction of the optimum when channels move.
 
     Args:
         programme: Of the task at hand.
         weights: Complex (J, n_tx, S), natural units.
+        memory: Of the design that the weights are of.
 
     """
     network = programme.task.network
     started = []
-    for cluster, station in zip(programme.task.clusters, programme.stations, strict=True):
+    for i, (cluster, station) in enumerate(zip(programme.task.clusters, programme.stations, strict=True)):
         own = weights[list(cluster.stations)]
-        W = (cluster.directions.conj().T @ own.reshape(-1, own.shape[2])).T
+        stacked = own.reshape(-1, own.shape[2])
+        W = (cluster.directions.conj().T @ stacked).T
+        if memory is not None and memory.network.channels.shape == network.channels.shape:
+            before = memory.network.channels[list(cluster.stations)].transpose(1, 2, 0, 3)
+            heard = before.reshape(-1, len(stacked)) @ stacked
+            h = programme.channels[i]
+            gram = h @ h.conj().T
+            gram += _RIDGE * np.trace(gram).real / len(gram) * np.eye(len(gram))
+            W = W + (h.conj().T @ np.linalg.solve(gram, heard - h @ W.T)).T
         sent = np.array([np.sum(np.abs(W[:, station == n]) ** 2) for n in range(network.J)])
         started.append(W * np.sqrt(np.minimum(1.0, _INSIDE * network.power / np.maximum(sent, 1e-300)))[station])
     return tuple(started)

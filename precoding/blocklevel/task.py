@@ -23,6 +23,7 @@ class Task:
         robustness: "none", "paper" (Prop. 3) or "exact".
         min_sinr: (J, K) linear.
         sensing_streams: Streams of every cluster without a user.
+        tolerance: Of the RCRB, relative.
 
     """
 
@@ -31,6 +32,7 @@ class Task:
     robustness: str
     min_sinr: FloatArray
     sensing_streams: int = 0
+    tolerance: float = 1e-4
 
     @property
     def targets(self) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from precoding import InfeasibleError, Network, design, witnessed_information
+from precoding.blocklevel.compiled_links import compiled_links
 from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, TargetForm, as_real
 from precoding.blocklevel.joint import Request
 from precoding.blocklevel.on_weights import noise_margin, solve_on_weights
@@ -37,7 +38,7 @@ def some_forms() -> dict[str, Callable[[Complex], Form]]:
         "paper": lambda W: PaperLinks(W, h, c, radius, np.full(USERS, 1e-3)),
         "worst, smoothed": lambda W: worst_links(W, h, c, radius, 1e-2),
         "worst": lambda W: worst_links(W, h, c, radius, 0.0),
-        "target": lambda W: TargetForm(W, D, 1e-9),
+        "compiled": lambda W: compiled_links(W, h, c, radius, 1e-2),
     }
 
 
@@ -58,13 +59,40 @@ def test_derivatives_are_those_of_central_differences(name: str) -> None:
     assert np.linalg.norm(at.curvature(prices) @ as_real(d) + as_real(turned)) < 1e-5 * np.linalg.norm(as_real(turned))
 
 
-def test_log_determinant_of_the_nuisances_has_the_derivatives_it_claims() -> None:
+@pytest.mark.parametrize(("streams", "dim", "users"), [(4, 5, 3), (6, 20, 6), (5, 4, 6)])
+@pytest.mark.parametrize("mu", [0.0, 1e-2])
+def test_compiled_worst_case_is_the_readable_one(streams: int, dim: int, users: int, mu: float) -> None:
+    rng = np.random.default_rng(5)
+    W, h = 0.3 * complex_normal(rng, streams, dim), complex_normal(rng, users, dim)
+    c, radius, prices = -np.ones((users, streams)), rng.uniform(0.1, 0.5, users), rng.random(users)
+    own = np.arange(min(users, streams))
+    c[own, own] = 0.3
+    plain, fast = worst_links(W, h, c, radius, mu), compiled_links(W, h, c, radius, mu)
+    # The same formulas; the decomposition is in another basis.
+    assert fast.values == pytest.approx(plain.values, rel=1e-9)
+    assert np.allclose(fast.gradients, plain.gradients, rtol=1e-9, atol=1e-9)
+    M = plain.curvature(prices)
+    assert np.abs(fast.curvature(prices) - M).max() < 1e-9 * np.abs(M).max()
+
+
+def squares(parts: tuple[Complex, np.ndarray], d: Complex) -> np.ndarray:
+    """The second differential given as a block of every stream and rows, applied to a direction."""
+    block, rows = parts
+    return as_real(d @ block.T) + rows.T @ (rows @ as_real(d))
+
+
+def test_information_and_its_barrier_have_the_derivatives_they_claim() -> None:
     rng, (W, d) = np.random.default_rng(2), weights()
     D = complex_normal(rng, 3, 2, DIM)
-    at, after, before = (TargetForm(w, D, 1e-9) for w in (W, W + d, W - d))
-    assert np.sum(at.log_det_gradient.conj() * d).real == pytest.approx((after.log_det - before.log_det) / 2, rel=1e-5)
-    turned = as_real(after.log_det_gradient - before.log_det_gradient) / 2
-    assert np.linalg.norm(at.log_det_curvature() @ as_real(d) + turned) < 1e-5 * np.linalg.norm(turned)
+    at, after, before = (TargetForm.at(w, D, 1e-9) for w in (W, W + d, W - d))
+    for value, gradient, parts in (
+        ("value", "gradient", at.bend(1.0)),
+        ("log_det", "log_det_gradient", at.log_det_bend()),
+    ):
+        slope = np.sum(getattr(at, gradient).conj() * d).real
+        assert slope == pytest.approx((getattr(after, value) - getattr(before, value)) / 2, rel=1e-5)
+        turned = as_real(getattr(after, gradient) - getattr(before, gradient)) / 2
+        assert np.linalg.norm(squares(parts, d) + turned) < 1e-5 * np.linalg.norm(turned)
 
 
 def test_smoothing_never_promises_more_than_the_exact_worst_case() -> None:
