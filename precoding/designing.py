@@ -40,28 +40,25 @@ def design(
 ) -> Design:
     """Design precoders that sense best while every user gets its SINR; paper (P1) to (P4).
 
-    Maximises the smallest effective Fisher information of the targets' angles, subject to an SINR for every user and a
-    power limit for every base station (and antenna, if the network has such limits).
+    Maximises the smallest effective Fisher information of the targets' angles, with an SINR for every user.
 
     Args:
         network: What to design for, in any consistent units.
         scheme: "blp-cbf" (each BS serves its own users and hears its own signal), "blp-comp" (all serve all),
             "slp-cbf" or "slp-comp" (the same, with the waveform of a block of known symbols).
         min_sinr_db: Target in dB, one for all or (J, K); -inf where a user is promised nothing. Or else:
-        weight: The paper's rho in [0, 1]: a common SINR is chosen to maximise rho f / NF_R + (1 - rho) gamma / NF_C
-            (at symbol level gamma' = sqrt(gamma)), with f the smallest information and NF what rho = 1 and 0 reach.
+        weight: The paper's rho in [0, 1]: the common SINR is the best for rho f / NF_R + (1 - rho) gamma / NF_C.
         symbols: For the symbol-level schemes, PSK indices (J K, L): i is the symbol exp(j (2 pi i + pi) / M).
         method: "joint" or "alternating" (Algorithm 1 as the paper prints it, for block level).
         robustness: "exact" holds the targets for every channel in the CSI balls; "paper" by Prop. 3, which is neither
             safe nor tight; "none" on the estimates only.
         start: An earlier design of a similar network and the same shape; makes the search shorter only.
         time_limit_s: Of the solvers; what they reached by then is judged like any answer.
-        psk_order: M of the symbols.
+        psk_order: M.
         sensing_streams: Streams that only sense, of every BS (CBF) or of all together (CoMP); block level.
         intra_level: Where Algorithm 1 starts its intra-cell interference level, in units of the users' noise.
         inter_level: The same for the inter-cell (CBF) or total (CoMP) level.
-        tolerance: Relative, of the RCRB over its bound, at block level; 1e-3 is enough to follow moving users, and takes
-            half the time.
+        tolerance: Relative, of the RCRB over its bound, at block level; 1e-3 is enough to follow moving users.
 
     Returns:
         A design whose certificate holds.

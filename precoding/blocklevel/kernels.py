@@ -114,6 +114,26 @@ def evaluate_worst(W, h, c, radius, mu):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def _add_pairs(M, of_pairs, crossed, diagonal):  # type: ignore[no-untyped-def]
+    """Add Re(d^H P d + d^T X d) in place; of_pairs is P as [(l, m), (i, j)], crossed is X as [(m, i), (l, j)]."""
+    S, n = diagonal.shape[:2]
+    N = S * n
+    for l in range(S):
+        for m in range(S):
+            for i in range(n):
+                for j in range(n):
+                    a, b = l * n + i, m * n + j
+                    P = 0.5 * (of_pairs[l * S + m, i * n + j] + np.conj(of_pairs[m * S + l, j * n + i]))
+                    if l == m:
+                        P += diagonal[l, i, j]
+                    X = 0.5 * (crossed[m * n + i, l * n + j] + crossed[l * n + j, m * n + i])
+                    M[a, b] += P.real + X.real
+                    M[N + a, N + b] += P.real - X.real
+                    M[a, N + b] += -P.imag - X.imag
+                    M[N + a, b] += P.imag - X.imag
+
+
+@_compiled
 def curvature_of_worst(W, c, q, mu, tau, error, heard, inverse, bending):  # type: ignore[no-untyped-def]
     """Second differential of -sum_u q_u values_u, real (2 S n, 2 S n) in (Re W, Im W)."""
     S, n = W.shape
@@ -166,26 +186,12 @@ def curvature_of_worst(W, c, q, mu, tau, error, heard, inverse, bending):  # typ
                 rows[U + u, N + l * n + i] = 2.0 * own * W[l, i].imag
         signs[u] = -q[u] / bending[u]
         signs[U + u] = -mu * q[u] / beyond**2
-    of_pairs = weights.T.copy() @ blocks
-    crossed = left.T.copy() @ right  # [(m, i), (l, j)]
     scaled = rows.T.copy()
     for r in range(2 * U):
         for i in range(2 * N):
             scaled[i, r] *= signs[r]
     M = scaled @ rows
-    for l in range(S):
-        for m in range(S):
-            for i in range(n):
-                for j in range(n):
-                    a, b = l * n + i, m * n + j
-                    P = 0.5 * (of_pairs[l * S + m, i * n + j] + np.conj(of_pairs[m * S + l, j * n + i]))
-                    if l == m:
-                        P += diagonal[l, i, j]
-                    X = 0.5 * (crossed[m * n + i, l * n + j] + crossed[l * n + j, m * n + i])
-                    M[a, b] += P.real + X.real
-                    M[N + a, N + b] += P.real - X.real
-                    M[a, N + b] += -P.imag - X.imag
-                    M[N + a, b] += P.imag - X.imag
+    _add_pairs(M, weights.T.copy() @ blocks, left.T.copy() @ right, diagonal)
     return M
 
 
