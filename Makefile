@@ -6,7 +6,7 @@ READY := .venv/.ready
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: run test bench lint install picture golden clean
+.PHONY: run test bench bench-precoding lint install picture golden clean
 
 run: $(READY)
 	$(BIN)/testbed run two_cells
@@ -22,6 +22,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/bench_loop.py
+
+bench-precoding: $(READY)
+	$(BIN)/python tests/benchmarks/bench_precoding.py
 
 install: $(READY)
 

@@ -20,6 +20,7 @@ Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
 TOLERABLE_GAP = 0.1  # of the RCRB over its bound: up to 0.8 dB in the error's variance, printed with the result
+TOLERANCE = 1e-3  # of the RCRB: far below what one frame can show
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class LiveDesigner:
         self.scenario = scenario
         self.power = power
         self._network: Network | None = None
+        self._last: Design | None = None
         self._precoder: Precoder | None = None
 
     def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
@@ -58,7 +60,8 @@ class LiveDesigner:
         network = knowledge.network(self.power, self.scenario.stations[0].n_rx, self.scenario.frame.payload_symbols)
         if self._network is not None and not self._moved(self._network, network):
             return Decision(self._precoder, fresh=False)
-        self._network, self._precoder = network, Precoder.of(self._design(network))
+        self._last = self._design(network)
+        self._network, self._precoder = network, Precoder.of(self._last)
         return Decision(self._precoder, fresh=True)
 
     def _design(self, network: Network) -> Design:
@@ -69,7 +72,14 @@ class LiveDesigner:
         """
         scheme = self.scenario.scheme
         try:
-            return design(network, scheme.name, min_sinr_db=scheme.min_sinr_db, robustness=scheme.robustness)
+            return design(
+                network,
+                scheme.name,
+                min_sinr_db=scheme.min_sinr_db,
+                robustness=scheme.robustness,
+                start=self._last,
+                tolerance=TOLERANCE,
+            )
         except InaccurateError as error:
             found = error.design
             if found is None or not found.certificate.is_feasible() or found.certificate.gap > TOLERABLE_GAP:
