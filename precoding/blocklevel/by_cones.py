@@ -8,9 +8,9 @@ from precoding.blocklevel.conic import solve_conic
 from precoding.blocklevel.relaxation import rank_one_weights
 from precoding.blocklevel.task import Task
 
-__all__ = ["solve_by_cones"]
+__all__ = ["LARGEST", "solve_by_cones"]
 
-_LARGEST = 24  # dimension of a cluster's covariances beyond which cones take minutes
+LARGEST = 24  # dimension of a cluster's covariances beyond which cones take minutes
 
 
 def solve_by_cones(
@@ -31,7 +31,7 @@ def solve_by_cones(
         Two answers to choose from; none where the cones are too large or there is no point to show.
 
     """
-    if max(c.basis.shape[1] for c in task.clusters) > _LARGEST or task.sensing_streams:
+    if max(c.basis.shape[1] for c in task.clusters) > LARGEST or task.sensing_streams:
         return []
     relaxation = solve_conic(task, foreign, time_limit_s)
     if relaxation is None:

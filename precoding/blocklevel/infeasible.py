@@ -10,6 +10,7 @@ import numpy as np
 
 from precoding.blocklevel.on_weights import Margin, noise_margin
 from precoding.errors import InfeasibleError
+from precoding.witness import witnessed_margin
 
 if TYPE_CHECKING:
     from precoding.blocklevel.joint import Request
@@ -34,7 +35,10 @@ def refuse_if_infeasible(request: Request) -> None:
     beyond = f"{-_db(margin.factor):.2f} dB beyond the power limits" if margin.factor > 1e-3 else "out of reach"
     if margin.bound >= 1.0:
         # Far beyond the limit prices are of no use, but what lower targets cannot have, these cannot either.
-        margin = _at(request, largest_common_sinr(lambda offset: _db(_at(request, offset).factor)) + _BEYOND_DB)
+        offset_db = largest_common_sinr(lambda offset: _db(_at(request, offset).factor)) + _BEYOND_DB
+        margin = _at(request, offset_db)
+        if margin.bound >= 1.0:
+            margin = _by_cones(request, offset_db) or margin
         if margin.bound >= 1.0:
             return
     largest_db = largest_target_db(request)
@@ -49,6 +53,21 @@ def refuse_if_infeasible(request: Request) -> None:
         station=n,
         max_sinr_db=largest_db,
     )
+
+
+def _by_cones(request: Request, offset_db: float) -> Margin | None:
+    """Return the margin by cones, whose prices are better at the edge; None if the cones are too large."""
+    from precoding.blocklevel.by_cones import LARGEST
+    from precoding.blocklevel.conic_margin import largest_margin_conic
+
+    if max(c.basis.shape[1] for c in request.task.clusters) > LARGEST:
+        return None
+    task = replace(request.task, min_sinr=request.task.min_sinr * 10 ** (min(offset_db, 0.0) / 10))
+    found = largest_margin_conic(task)
+    if found is None:
+        return None
+    bound = witnessed_margin(task.network, task.min_sinr, found.witness)
+    return Margin(10 ** (found.db / 10), bound, found.user_shares, found.station_shares)
 
 
 def _at(request: Request, offset_db: float) -> Margin:
