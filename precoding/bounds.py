@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.fisher import echo_covariance, echo_jacobian, effective_information, fisher_information
+from precoding.fisher import (
+    echo_covariance,
+    echo_jacobian,
+    effective_information,
+    fisher_information,
+    jacobian_of,
+)
 from precoding.steering import steering, steering_derivative
 
 __all__ = ["array_output_snr", "crb_cbf", "crb_comp", "crb_slepian_bangs", "interference_power"]
@@ -30,8 +36,7 @@ def crb_cbf(angle_rad: float, reflection: complex, gram: ComplexArray, covarianc
 
     """
     path = np.array([angle_rad]), np.array([reflection])
-    jacobian = echo_jacobian(*path, 0, len(gram), len(covariance))
-    return _variance(fisher_information(jacobian, gram, covariance), *path, gram)
+    return _variance(_information(*path, 0, gram, covariance), *path, gram)
 
 
 def crb_comp(
@@ -58,9 +63,8 @@ def crb_comp(
         Variance in rad^2; infinite if the angle cannot be estimated.
 
     """
-    n_tx = len(gram) // len(reflections)
-    jacobian = echo_jacobian(departure_angles_rad, reflections, station, n_tx, n_rx)
-    fim = fisher_information(jacobian, gram, radar_noise * np.eye(n_rx, dtype=np.complex128))
+    covariance = radar_noise * np.eye(n_rx, dtype=np.complex128)
+    fim = _information(departure_angles_rad, reflections, station, gram, covariance)
     return _variance(fim, departure_angles_rad, reflections, gram)
 
 
@@ -141,6 +145,25 @@ def array_output_snr(
 
     """
     return n_rx * _echo_power(departure_angles_rad, reflections, gram) / radar_noise
+
+
+def _information(
+    angles_rad: FloatArray, reflections: ComplexArray, own: int, gram: ComplexArray, covariance: ComplexArray
+) -> FloatArray:
+    """Fisher matrix of the mean in two coordinates for each array: a and a' on reception, v and v' on transmission.
+
+    Nothing else of a signal reaches the target, and nothing else of an echo depends on it.
+    """
+    n_tx, n_rx = len(gram) // len(reflections), len(covariance)
+    seen = np.stack([steering(n_rx, angles_rad[own]), steering_derivative(n_rx, angles_rad[own])])
+    white = np.linalg.solve(np.linalg.cholesky(covariance), seen.T)
+    sent = np.stack([steering(n_tx, angles_rad), steering_derivative(n_tx, angles_rad)])
+    basis = np.linalg.qr(sent.conj().transpose(1, 2, 0))[0]  # (P, n_tx, 2)
+    part = gram.reshape(len(reflections), n_tx, len(reflections), n_tx)
+    condensed = np.einsum("pia,piqj,qjb->paqb", basis.conj(), part, basis, optimize=True)
+    jacobian = jacobian_of(np.linalg.qr(white)[1].T, np.einsum("dpi,pia->dpa", sent, basis), reflections, own)
+    size = 2 * len(reflections)
+    return fisher_information(jacobian, condensed.reshape(size, size), np.eye(2, dtype=np.complex128))
 
 
 def _echo_power(departure_angles_rad: FloatArray, reflections: ComplexArray, gram: ComplexArray) -> float:

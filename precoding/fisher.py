@@ -7,7 +7,7 @@ import numpy as np
 from precoding.arrays import ComplexArray, FloatArray
 from precoding.steering import steering, steering_derivative
 
-__all__ = ["echo_covariance", "echo_jacobian", "effective_information", "fisher_information"]
+__all__ = ["echo_covariance", "echo_jacobian", "effective_information", "fisher_information", "jacobian_of"]
 
 # A nuisance direction with less than this part of its own scale is one the echo does not show (e.g. one stream per BS).
 _UNSEEN = 1e-12
@@ -73,10 +73,26 @@ def echo_jacobian(
         Complex (3 P, n_rx, P n_tx), acting on the stacked X; order: theta, Re alpha, Im alpha, other departure angles.
 
     """
-    P = len(reflections)
-    a, da = steering(n_rx, departure_angles_rad[own]), steering_derivative(n_rx, departure_angles_rad[own])
-    v, dv = steering(n_tx, departure_angles_rad), steering_derivative(n_tx, departure_angles_rad)
-    D = np.zeros((3 * P, n_rx, P, n_tx), dtype=np.complex128)
+    a = np.stack([steering(n_rx, departure_angles_rad[own]), steering_derivative(n_rx, departure_angles_rad[own])])
+    v = np.stack([steering(n_tx, departure_angles_rad), steering_derivative(n_tx, departure_angles_rad)])
+    return jacobian_of(a, v, reflections, own)
+
+
+def jacobian_of(a: ComplexArray, v: ComplexArray, reflections: ComplexArray, own: int) -> ComplexArray:
+    """Differentiate as `echo_jacobian` does, for array responses in any coordinates.
+
+    Args:
+        a: Complex (2, r): receive response and its derivative.
+        v: Complex (2, P, n): transmit responses and their derivatives.
+        reflections: Complex (P,).
+        own: Index of the own path.
+
+    Returns:
+        Complex (3 P, r, P n).
+
+    """
+    (a, da), (v, dv), P = a, v, len(reflections)
+    D = np.zeros((3 * P, len(a), P, v.shape[1]), dtype=np.complex128)
     D[0] = da[:, None, None] * (reflections[:, None] * v)
     D[0, :, own] += np.outer(a, reflections[own] * dv[own])
     paths = np.arange(P)
@@ -84,7 +100,7 @@ def echo_jacobian(
     D[1 + P + paths, :, paths] = 1j * a[:, None] * v[:, None, :]
     others = np.delete(paths, own)
     D[1 + 2 * P + np.arange(P - 1), :, others] = a[:, None] * (reflections[:, None] * dv)[others, None, :]
-    return D.reshape(3 * P, n_rx, P * n_tx)
+    return D.reshape(3 * P, len(a), -1)
 
 
 def echo_covariance(angle_rad: float, interference_power: float, radar_noise: float, n_rx: int) -> ComplexArray:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.fisher import echo_covariance, echo_jacobian
+from precoding.fisher import echo_covariance, jacobian_of
 from precoding.network import Network
+from precoding.steering import steering, steering_derivative
 
 __all__ = ["HeardChannels", "Witness", "witnessed_information", "witnessed_margin"]
 
@@ -28,6 +29,7 @@ class HeardChannels:
     Attributes:
         means: Complex (J K, N): mean of a law of channels within each CSI ball; the estimates if nothing is uncertain.
         covariances: Complex (J K, N, N): its covariance of conj(h); |mean - h|^2 + trace <= radius^2. None if zero.
+        basis: Complex (N, r), orthonormal: if given, covariances are (J K, r, r) in its coordinates.
         tilts: Only for "paper" robustness, complex (J K, streams, N) of norm <= 1: the direction in which Prop. 3
             charges a stream, h^* h^T + radius^2 I + radius (h^* u^H + u h^T).
 
@@ -36,6 +38,7 @@ class HeardChannels:
     means: ComplexArray
     covariances: ComplexArray | None = None
     tilts: ComplexArray | None = None
+    basis: ComplexArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +115,11 @@ def _paid(network: Network, min_sinr: FloatArray, witness: Witness) -> float:
     yardstick = power + antenna
     excess = 0.0
     for stations, heard in zip(_clusters(network, witness), witness.heard, strict=True):
-        scale = 1.0 / np.sqrt(yardstick[list(stations)].ravel())
-        for B in _stream_forms(network, min_sinr, witness, stations, heard):
-            relative = scale[:, None] * (B + np.diag(1.0 / scale**2)) * scale
+        span = _span(network, witness, stations, heard)
+        price = np.sqrt(yardstick[list(stations)].ravel())
+        scale = 1.0 / np.sqrt(np.einsum("ni,n->i", np.abs(span) ** 2, price**2))  # the price itself, all on one BS
+        for B in _stream_forms(network, min_sinr, witness, stations, heard, span):
+            relative = scale[:, None] * B * scale + np.eye(len(B))
             excess = max(excess, -float(np.linalg.eigvalsh(relative)[0]) + _ROUNDING)
     paid = float(power[:, 0] @ network.power)
     if network.antenna_power is not None:
@@ -162,45 +167,84 @@ def _radii(network: Network, stations: tuple[int, ...]) -> FloatArray:
     return radii
 
 
+def _span(network: Network, witness: Witness, stations: tuple[int, ...], heard: HeardChannels) -> ComplexArray:
+    """Orthonormal columns (N, r), each on one BS, outside of which every B_l is the power price alone.
+
+    All antennas where they have prices of their own, or where a law of channels spreads over all of them.
+    """
+    N = len(stations) * network.n_tx
+    if (
+        witness.antennas is not None
+        or (heard.covariances is not None and heard.basis is None)
+        or heard.tilts is not None
+    ):
+        return np.eye(N, dtype=np.complex128)
+    blocks = []
+    for own, n in enumerate(stations):
+        rows = slice(own * network.n_tx, (own + 1) * network.n_tx)
+        angles = network.departure_angles[list(stations), n]
+        sent = [steering(network.n_tx, angles), steering_derivative(network.n_tx, angles)]
+        columns = [heard.means[:, rows].conj().T, *(v.conj().T for v in sent)]
+        if heard.basis is not None:
+            columns.append(heard.basis[rows])
+        blocks.append(np.linalg.qr(np.concatenate(columns, axis=1))[0])
+    whole = np.zeros((N, sum(b.shape[1] for b in blocks)), dtype=np.complex128)
+    at = 0
+    for own, block in enumerate(blocks):
+        whole[own * network.n_tx : (own + 1) * network.n_tx, at : at + block.shape[1]] = block
+        at += block.shape[1]
+    return whole
+
+
 def _stream_forms(
-    network: Network, min_sinr: FloatArray, witness: Witness, stations: tuple[int, ...], heard: HeardChannels
+    network: Network,
+    min_sinr: FloatArray,
+    witness: Witness,
+    stations: tuple[int, ...],
+    heard: HeardChannels,
+    span: ComplexArray,
 ) -> list[ComplexArray]:
-    """B_l without its power prices: for each user's stream of the cluster, and last for a stream that only senses."""
+    """B_l without its power prices, on a span: for each user's stream, and last for one that only senses."""
     q, gamma = witness.users, np.where(witness.users > 0.0, min_sinr.ravel(), 1.0)
-    base = -_sensing_form(network, witness, stations)
-    outer = np.einsum("ui,uj->uij", heard.means.conj(), heard.means)
+    base = -_sensing_form(network, witness, stations, span)
+    h = heard.means.conj() @ span.conj()  # rows: conj(mean) in coordinates of the span
+    outer = np.einsum("ui,uj->uij", h, h.conj())
     if heard.covariances is not None:
-        outer = outer + heard.covariances
+        lift = span.conj().T if heard.basis is None else span.conj().T @ heard.basis
+        outer = outer + lift @ heard.covariances @ lift.conj().T
     own = [m * network.K + k for m in stations for k in range(network.K)]
     if heard.tilts is None:
         base = base + np.einsum("u,uij->ij", q, outer)
         return [base - q[u] * (1.0 + 1.0 / gamma[u]) * outer[u] for u in own] + [base]
-    h, radii = heard.means, _radii(network, stations)
+    radii = _radii(network, stations)
     outer = outer + radii[:, None, None] ** 2 * np.eye(h.shape[1])
     streams = []
     for column in range(heard.tilts.shape[1]):
-        lean = radii[:, None, None] * np.einsum("ui,uj->uij", h.conj(), heard.tilts[:, column].conj())
+        lean = radii[:, None, None] * np.einsum("ui,uj->uij", h, heard.tilts[:, column].conj())
         charged = outer + lean + lean.conj().transpose(0, 2, 1)
         B = base + np.einsum("u,uij->ij", q, charged)
         if column < len(own):
             u = own[column]
-            B = B - q[u] * (charged[u] + np.outer(h[u].conj(), h[u]) / gamma[u])
+            B = B - q[u] * (charged[u] + np.outer(h[u], h[u].conj()) / gamma[u])
         streams.append(B)
     return streams
 
 
-def _sensing_form(network: Network, witness: Witness, stations: tuple[int, ...]) -> ComplexArray:
-    """Sum over the BSs of a cluster of 2 L sum_ij Z_ij D_i^H C^-1 D_j (its Hermitian part)."""
-    total: ComplexArray = np.zeros((len(stations) * network.n_tx,) * 2, dtype=np.complex128)
+def _sensing_form(network: Network, witness: Witness, stations: tuple[int, ...], span: ComplexArray) -> ComplexArray:
+    """Sum over the BSs of a cluster of 2 L sum_ij Z_ij D_i^H C^-1 D_j (its Hermitian part), on a span."""
+    total: ComplexArray = np.zeros((span.shape[1],) * 2, dtype=np.complex128)
     if not witness.sensing:
         return total
     for own, m in enumerate(stations):
         angles, reflections = network.departure_angles[m, list(stations)], network.reflections[m, list(stations)]
-        D = echo_jacobian(angles, reflections, own, network.n_tx, network.n_rx)
         C = echo_covariance(float(network.arrival_angles[m]), float(witness.foreign[m]), 1.0, network.n_rx)
-        whitened = np.linalg.solve(np.linalg.cholesky(C), D)
+        theta = float(network.arrival_angles[m])
+        seen = np.stack([steering(network.n_rx, theta), steering_derivative(network.n_rx, theta)], axis=1)
+        white = np.linalg.qr(np.linalg.solve(np.linalg.cholesky(C), seen))[1]  # nothing else of the array is lit
+        sent = np.stack([steering(network.n_tx, angles), steering_derivative(network.n_tx, angles)])
+        D = jacobian_of(white.T, sent, reflections, own) @ span
         values, vectors = np.linalg.eigh(witness.sensing[m])
-        roots = np.einsum("ij,iab->jab", vectors * np.sqrt(np.maximum(values, 0.0)), whitened)
+        roots = np.einsum("ij,iab->jab", vectors * np.sqrt(np.maximum(values, 0.0)), D)
         flat = roots.reshape(-1, total.shape[0])
         total += 2.0 * network.block_length * flat.conj().T @ flat
     return total

@@ -137,6 +137,7 @@ def _step_to_sphere(e0: complex, downhill: complex, missing: float) -> complex:
 
 def _smallest_ratio(x: ComplexArray, radius: float, streams: ComplexArray, own: int, noise: float) -> float:
     """Dinkelbach's iteration: Newton on the ratio; every iterate is a ratio that some channel in the ball shows."""
+    x, streams = _in_their_span(x, streams)
     signal = np.outer(streams[:, own], streams[:, own].conj())
     others = streams @ streams.conj().T - signal
     ratio = _at(x, signal, others, noise)
@@ -151,6 +152,14 @@ def _smallest_ratio(x: ComplexArray, radius: float, streams: ComplexArray, own: 
     return ratio
 
 
+def _in_their_span(x: ComplexArray, streams: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
+    """The same channel and streams in coordinates of their span: an error outside of it is heard by nobody."""
+    if streams.shape[1] + 1 >= len(x):
+        return x, streams
+    basis = np.linalg.qr(np.column_stack([streams, x]))[0]
+    return basis.conj().T @ x, basis.conj().T @ streams
+
+
 def _at(x: ComplexArray, signal: ComplexArray, others: ComplexArray, noise: float) -> float:
     received = max(float((x.conj() @ signal @ x).real), 0.0)
     return received / (max(float((x.conj() @ others @ x).real), 0.0) + noise)
@@ -160,6 +169,6 @@ def _worst_leakage(network: Network, W: ComplexArray, m: int, k: int) -> float:
     total = 0.0
     for n in range(network.J):
         if n != m:
-            R = W[n] @ W[n].conj().T
-            total -= smallest_form(-R, network.channels[n, m, k].conj(), network.csi_radius[n, m, k])[0]
+            x, streams = _in_their_span(network.channels[n, m, k].conj(), W[n])
+            total -= smallest_form(-streams @ streams.conj().T, x, network.csi_radius[n, m, k])[0]
     return total

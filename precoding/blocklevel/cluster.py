@@ -34,7 +34,7 @@ class Cluster:
         channels: Complex (J K, r): h^T basis, to every user of the network.
         radii: (J K,) radius of the CSI ball of each of these channels.
         power_forms: Complex (n_stations, r, r): tr(form @ R) is the power of each BS.
-        jacobians: One complex (p, n_rx, r) for each of its BSs: derivatives of the mean echo.
+        network: Of which it is a cluster.
 
     """
 
@@ -45,12 +45,17 @@ class Cluster:
     channels: ComplexArray
     radii: FloatArray
     power_forms: ComplexArray
-    jacobians: tuple[ComplexArray, ...]
+    network: Network
 
     @property
-    def ball(self) -> ComplexArray:
-        """The form E with |e|^2 = f^H E f for an error e = conj(h~ - h) and its reduced image f = basis^H e."""
-        return np.linalg.inv(self.power_forms.sum(axis=0))
+    def jacobians(self) -> tuple[ComplexArray, ...]:
+        """One complex (p, n_rx, r) for each of its BSs: derivatives of the mean echo."""
+        net, stations = self.network, list(self.stations)
+        return tuple(
+            echo_jacobian(net.departure_angles[m, stations], net.reflections[m, stations], own, net.n_tx, net.n_rx)
+            @ self.basis
+            for own, m in enumerate(stations)
+        )
 
 
 def clusters(network: Network, *, cooperate: bool) -> tuple[Cluster, ...]:
@@ -65,12 +70,6 @@ def _cluster(network: Network, stations: list[int]) -> Cluster:
     useful = _block_diagonal([_useful_directions(network, n, stations) for n in stations])
     basis = useful @ _equalising(channels @ useful)
     of_station = basis.reshape(len(stations), network.n_tx, -1)
-    jacobians = [
-        echo_jacobian(
-            network.departure_angles[m, stations], network.reflections[m, stations], own, network.n_tx, network.n_rx
-        )
-        for own, m in enumerate(stations)
-    ]
     return Cluster(
         stations=tuple(stations),
         users=tuple(m * network.K + k for m in stations for k in range(network.K)),
@@ -79,7 +78,7 @@ def _cluster(network: Network, stations: list[int]) -> Cluster:
         channels=channels @ basis,
         radii=np.sqrt(np.sum(network.csi_radius[stations] ** 2, axis=0)).ravel(),
         power_forms=of_station.conj().transpose(0, 2, 1) @ of_station,
-        jacobians=tuple(D @ basis for D in jacobians),
+        network=network,
     )
 
 

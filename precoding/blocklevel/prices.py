@@ -51,10 +51,10 @@ def _heard(programme: Programme, i: int, W: ComplexArray, links: Form) -> HeardC
     if isinstance(links, WorstLinks):
         unit = np.sqrt(programme.noise_units[served])[:, None]
         error, spread = _law(cluster.radii[served], unit * links.error, links.inverse)
-        means, covariances = h.copy(), np.zeros((*h.shape, h.shape[1]), dtype=np.complex128)
+        means, covariances = h.copy(), np.zeros((len(h), *spread.shape[1:]), dtype=np.complex128)
         means[served] += (error @ U.T).conj()
-        covariances[served] = U @ spread @ U.conj().T
-        return HeardChannels(means, covariances)
+        covariances[served] = spread
+        return HeardChannels(means, covariances, basis=U)
     if isinstance(links, PaperLinks):
         # Prop. 3 charges each stream in its own direction, as it is heard by the user.
         heard = links.h @ W.T

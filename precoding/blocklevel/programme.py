@@ -20,7 +20,7 @@ from precoding.blocklevel.cluster import Cluster
 from precoding.blocklevel.compiled_links import compiled_links
 from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, TargetForm, as_real
 from precoding.blocklevel.task import Task
-from precoding.fisher import echo_covariance
+from precoding.fisher import jacobian_of
 from precoding.steering import steering, steering_derivative
 
 __all__ = ["Point", "Programme"]
@@ -283,15 +283,17 @@ def _station_of_column(task: Task, cluster: Cluster) -> NDArray[np.int64]:
 
 def _derivatives(task: Task, cluster: Cluster, own: int, foreign: FloatArray) -> ComplexArray:
     """Whitened derivatives of BS `own` of the cluster, (p, 2, n): its array sees a and a' only."""
-    network, m = task.network, cluster.stations[own]
-    angle = float(network.arrival_angles[m])
-    C = echo_covariance(angle, float(foreign[m]) if len(task.clusters) > 1 else 0.0, 1.0, network.n_rx)
+    network, m, stations = task.network, cluster.stations[own], list(cluster.stations)
+    angle, angles = float(network.arrival_angles[m]), network.departure_angles[m, stations]
     seen = np.stack([steering(network.n_rx, angle), steering_derivative(network.n_rx, angle)], axis=1)
-    white = np.linalg.solve(np.linalg.cholesky(C), seen)
-    rows = np.linalg.qr(white)[0].conj().T @ np.linalg.inv(np.linalg.cholesky(C))
-    D = cluster.jacobians[own] @ np.linalg.pinv(cluster.basis) @ cluster.directions
-    seen_by_array: ComplexArray = np.sqrt(2.0 * network.block_length) * (rows @ D)
-    return seen_by_array
+    power = float(foreign[m]) if len(task.clusters) > 1 else 0.0
+    # C = I + q a a^H shrinks what comes along a by (1 + q n_rx)^-1/2 (Sherman-Morrison); a' is orthogonal to it.
+    white = np.linalg.qr(seen)[1]
+    white[0] /= np.sqrt(1.0 + power * network.n_rx)
+    sent = np.stack([steering(network.n_tx, angles), steering_derivative(network.n_tx, angles)])
+    D = jacobian_of(white.T, sent, network.reflections[m, stations], own) @ cluster.directions
+    scaled: ComplexArray = np.sqrt(2.0 * network.block_length) * D
+    return scaled
 
 
 def _scales(D: ComplexArray, unit: float) -> FloatArray:
