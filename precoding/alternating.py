@@ -145,7 +145,8 @@ def _judged(request: AlternationRequest, scheme: str, turn: Turn, previous: Desi
     targets_db = _db(gamma).reshape(network.J, network.K)
     relaxation = Relaxation(turn.covariances, float(turn.objective.min()), turn.status, turn.solve_time_s)
     judged: list[tuple[ComplexArray, Certificate]] = []
-    for recovered, rank_loss in rank_one_weights(relaxation, _own_channels(network, cooperate=cooperate), network.n_tx):
+    rank_loss = _outside_strongest(relaxation)
+    for recovered in rank_one_weights(relaxation, _own_channels(network, cooperate=cooperate), network.n_tx):
         weights = _within_power(network, recovered)
         certificate = certify(
             network,
@@ -233,3 +234,12 @@ def _infeasible(
         station=station,
         max_sinr_db=largest_db,
     )
+
+
+def _outside_strongest(relaxation: Relaxation) -> float:
+    """Largest part of a stream's power outside its strongest direction."""
+    loss = 0.0
+    for covariances in relaxation.covariances:
+        values = np.maximum(np.linalg.eigvalsh(covariances), 0.0)
+        loss = max(loss, float(np.max(1.0 - values[:, -1] / np.maximum(values.sum(axis=1), 1e-300))))
+    return loss

@@ -40,8 +40,8 @@ class Certificate:
         power_limit: (J,).
         antenna_power: (J, n_tx) of each antenna.
         antenna_power_limit: (J, n_tx), infinite where an antenna has no limit of its own.
-        rank_loss: Largest part of a stream's relaxed covariance outside its strongest direction; 0 where the solver
-            worked on the weights or samples themselves.
+        rank_loss: Part of the relaxed optimum's information that recovering one direction a stream gave up; 0 where the
+            solver worked on the weights or samples themselves.
         array_output_snr_db: (J,) of the echo after receive beamforming; below 15 dB a CRB says nothing about errors.
 
     """

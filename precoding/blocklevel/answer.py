@@ -20,7 +20,7 @@ class Answer:
     Attributes:
         weights: Complex (J, n_tx, S), natural units.
         witness: Prices; None if the solver names none.
-        rank_loss: Largest part of a stream's power that the recovery of rank one gave up; 0 where there was none.
+        rank_loss: Part of the relaxed optimum's information that recovery of rank one gave up; 0 where there was none.
         status: The solver's own word, with its name.
         solve_time_s: Its own time.
         memory: What a warm start can use beyond the weights.

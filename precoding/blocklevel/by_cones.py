@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from precoding.arrays import FloatArray
+import numpy as np
+
+from precoding.arrays import ComplexArray, FloatArray
 from precoding.blocklevel.answer import Answer, Start
 from precoding.blocklevel.conic import solve_conic
+from precoding.blocklevel.conic_sensing import sensing_data
 from precoding.blocklevel.relaxation import rank_one_weights
 from precoding.blocklevel.task import Task
 
@@ -41,13 +44,24 @@ def solve_by_cones(
     channels = tuple(
         to_user[list(c.stations)][:, list(c.users)].transpose(1, 0, 2).reshape(len(c.users), -1) for c in task.clusters
     )
+    sensing = sensing_data(task, foreign)
     return [
         Answer(
             weights=weights,
             witness=relaxation.witness,
-            rank_loss=rank_loss,
+            rank_loss=max(0.0, 1.0 - sensing.least_information(task, _of(task, weights)) / relaxation.information),
             status=f"cones: {relaxation.status}",
             solve_time_s=relaxation.solve_time_s,
         )
-        for weights, rank_loss in rank_one_weights(relaxation, channels, network.n_tx)
+        for weights in rank_one_weights(relaxation, channels, network.n_tx)
     ]
+
+
+def _of(task: Task, weights: ComplexArray) -> list[ComplexArray]:
+    """Covariance of each cluster's streams together, complex (1, r, r), in its coordinates."""
+    covariances = []
+    for cluster in task.clusters:
+        own = weights[list(cluster.stations)]
+        W = np.linalg.pinv(cluster.basis) @ own.reshape(-1, own.shape[2])
+        covariances.append((W @ W.conj().T)[None])
+    return covariances

@@ -58,7 +58,8 @@ def _within_cones(prices: Prices, x: FloatArray) -> FloatArray:
     p = x[prices.users]
     for parts, tilts in zip(prices.mixing, prices.tilts, strict=True):
         for user, (part, of_user) in enumerate(zip(parts, tilts, strict=True)):
-            x[part] *= min(1.0, p[user] / max(float(x[part].sum()), _TINY))
+            charged = float(x[part].sum())
+            x[part] *= 1.0 if charged <= p[user] else p[user] / charged
             for tilt in of_user:
                 if tilt is not None:
                     x[tilt] *= min(1.0, p[user] / max(float(np.linalg.norm(x[tilt])), _TINY))

@@ -36,7 +36,7 @@ class Form(Protocol):
 
 def as_real(G: ComplexArray) -> FloatArray:
     """Flatten the last two axes to (Re, Im)."""
-    flat = G.reshape(*G.shape[:-2], -1)
+    flat = G.reshape(*G.shape[:-2], G.shape[-2] * G.shape[-1])
     return np.concatenate([flat.real, flat.imag], axis=-1)
 
 

@@ -22,7 +22,9 @@ __all__ = ["Margin", "noise_margin", "prove_with_more_streams", "solve_on_weight
 # The margin is in units of the noise a user could bear: its smoothing must be far below one.
 _FOR_MARGIN = Settings(smoothing=1e-6, most_smoothing=0.01, most_steps=80)
 _WARM = Settings(first_barrier=1e-3)
-_TRACKED = Settings(first_barrier=1e-4, most_steps=60)  # with prices and channels known; if it fails, it fails early
+_TRACKED = Settings(
+    first_barrier=1e-4, most_steps=60, polishing=0
+)  # with prices and channels known; if it fails, it fails early
 _PART_OF_TOLERANCE = 0.2  # what barriers may cost; the rest is for the smoothing of the worst case
 # Near the largest SINR there is no room for more smoothing than at the end.
 _SAFE = Settings(first_barrier=1e-2, most_smoothing=1e-3)

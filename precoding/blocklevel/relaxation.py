@@ -32,9 +32,7 @@ class Relaxation:
     witness: Witness | None = None
 
 
-def rank_one_weights(
-    relaxation: Relaxation, channels: tuple[ComplexArray, ...], n_tx: int
-) -> list[tuple[ComplexArray, float]]:
+def rank_one_weights(relaxation: Relaxation, channels: tuple[ComplexArray, ...], n_tx: int) -> list[ComplexArray]:
     """Recover one direction per stream from its covariance, in the two ways that can be best.
 
     Of a rank-one W both give the same, its one eigenvector. That alone will not do where W is only nearly of rank one:
@@ -51,17 +49,14 @@ def rank_one_weights(
         n_tx: Antennas of each BS.
 
     Returns:
-        For each way the weights, complex (J, n_tx, streams), and the rank loss: the largest part of a stream's power
-        that is outside the stream's strongest direction.
+        For each way the weights, complex (J, n_tx, streams).
 
     """
     tiny = np.finfo(np.float64).tiny
     ways: tuple[list[ComplexArray], list[ComplexArray]] = ([], [])
-    loss = 0.0
     for covariances, h in zip(relaxation.covariances, channels, strict=True):
         values, vectors = np.linalg.eigh(covariances)
         values = np.maximum(values, 0.0)
-        loss = max(loss, float(np.max(1.0 - values[:, -1] / np.maximum(values.sum(axis=1), tiny))))
         heard = np.einsum("ki,kij->kj", h, vectors)  # of each eigenvector by the user
         in_phase = np.exp(-1j * np.angle(heard))
         signal = np.sqrt(np.maximum(np.sum(values * np.abs(heard) ** 2, axis=1, keepdims=True), tiny))
@@ -69,4 +64,4 @@ def rank_one_weights(
         for way, mixture in zip(ways, mixtures, strict=True):
             columns = np.einsum("kij,kj->ik", vectors, mixture)
             way.append(columns.reshape(-1, n_tx, columns.shape[1]))
-    return [(np.concatenate(way), loss) for way in ways]
+    return [np.concatenate(way) for way in ways]

@@ -82,9 +82,14 @@ def _of_cluster(programme: Programme, i: int) -> ComplexArray:
     sense = sum(D[0].conj().T @ D[0] for D in programme.derivatives[i])
     values, vectors = np.linalg.eigh(sense)
     beams = vectors[:, -min(n, S, 2 * len(cluster.stations)) :].conj()
-    # Rows of a DFT: every stream takes part in every beam, in its own phase.
-    mixing = np.exp(2j * np.pi * np.outer(np.arange(S), np.arange(beams.shape[1]) + 0.5) / max(S, beams.shape[1]))
-    aimed = (mixing * np.sqrt(np.maximum(values[-beams.shape[1] :], 0.0))) @ beams.T.conj()
+    count = beams.shape[1]
+    if S == 1:
+        # What one stream sends to user and target is one wave: in phase, or a worse optimum is where it ends.
+        mixing = np.exp(1j * np.angle(W @ beams))
+    else:
+        # Rows of a DFT: every stream takes part in every beam, in its own phase.
+        mixing = np.exp(2j * np.pi * np.outer(np.arange(S), np.arange(count) + 0.5) / max(S, count))
+    aimed = (mixing * np.sqrt(np.maximum(values[-count:], 0.0))) @ beams.T.conj()
     return W + _powered(aimed, station, _FOR_TARGETS * network.power)
 
 

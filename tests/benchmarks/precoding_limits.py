@@ -19,16 +19,19 @@ BLOCK, SYMBOL = ("blp-cbf", "blp-comp"), ("slp-cbf", "slp-comp")
 
 def single_cell(scaled: Callable[[int], int]) -> list[Check]:
     one_user: list[float] = []
+    beaten = 0  # by two streams, one of which only senses: [11] has one
     for index in range(scaled(50)):
         network = random_network(np.random.default_rng([12, index]), 1, 1, 4 + index % 7, csi_radius=0.0)
         most_db = 10 * np.log10(np.sum(np.abs(network.channels) ** 2) * network.power[0] / network.user_noise[0, 0])
         target_db = float(most_db - (0.5, 1.0, 3.0, 10.0, 20.0)[index % 5])
         outcome = asked(network, BLOCK[index % 2], target_db, "exact")
-        if not outcome.proven or outcome.design is None:
-            print(f"    [12, {index}] {BLOCK[index % 2]}: not proven")
+        if outcome.design is None:
+            print(f"    [12, {index}] {BLOCK[index % 2]}: no design")
             one_user.append(np.inf)
             continue
+        beaten += not outcome.proven
         one_user.append(abs(rcrb(outcome.design) / _liu(network, 10 ** (target_db / 10)) - 1.0))
+    print(f"  one user: {beaten} of {len(one_user)} have no proof, since a second stream would help")
     block = [_between_schemes(BLOCK, [13, index]) for index in range(scaled(20))]
     symbol = [_between_schemes(SYMBOL, [14, index]) for index in range(scaled(10))]
     return [
