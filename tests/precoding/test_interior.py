@@ -29,7 +29,7 @@ def complex_normal(rng: np.random.Generator, *shape: int) -> Complex:
 
 def some_forms() -> dict[str, Callable[[Complex], Form]]:
     rng = np.random.default_rng(0)
-    h, D = complex_normal(rng, USERS, DIM), complex_normal(rng, 3, 2, DIM)
+    h = complex_normal(rng, USERS, DIM)
     c = -np.ones((USERS, STREAMS))
     c[np.arange(USERS), np.arange(USERS)] = 1 / 3
     radius = np.array([0.3, 0.5, 0.1])
