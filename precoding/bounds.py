@@ -14,9 +14,9 @@ from precoding.fisher import (
 )
 from precoding.steering import steering, steering_derivative
 
-__all__ = ["array_output_snr", "crb_cbf", "crb_comp", "crb_slepian_bangs", "interference_power"]
+__all__ = ["DARK", "array_output_snr", "crb_cbf", "crb_comp", "crb_slepian_bangs", "interference_power"]
 
-_DARK = 1e-12
+DARK = 1e-12  # part of the brightest echo: less is a null, to rounding
 
 
 def crb_cbf(angle_rad: float, reflection: complex, gram: ComplexArray, covariance: ComplexArray) -> float:
@@ -178,5 +178,5 @@ def _variance(
     """Infinite if the target is in a null to rounding: the information there is a difference of rounding errors."""
     brightest = float(np.sum(np.abs(reflections) ** 2)) * float(np.trace(gram).real) * len(gram)
     information = effective_information(fim)
-    lit = _echo_power(departure_angles_rad, reflections, gram) > _DARK * brightest
+    lit = _echo_power(departure_angles_rad, reflections, gram) > DARK * brightest
     return 1.0 / information if information > 0.0 and lit else float("inf")

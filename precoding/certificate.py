@@ -7,13 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.bounds import array_output_snr, crb_cbf, crb_comp, interference_power
-from precoding.fisher import echo_covariance
+from precoding.bounds import DARK, array_output_snr, crb_cbf, crb_comp
+from precoding.fisher import echo_covariance, echo_derivatives, illuminations, information_left, receive_gains
 from precoding.network import Network
 from precoding.sinr import cooperates, sinr
+from precoding.steering import steering
 from precoding.worst_case import prop3_sinr, worst_case_sinr
 
-__all__ = ["Certificate", "antenna_limit", "certify", "foreign_reflections", "relative_gap", "sensing_accuracy"]
+__all__ = [
+    "Certificate",
+    "antenna_limit",
+    "certify",
+    "foreign_reflections",
+    "foreign_reflections_of",
+    "relative_gap",
+    "sensing_accuracy",
+]
 
 _ROUNDING = 1e-9
 
@@ -119,12 +128,14 @@ def certify(
     Returns:
         The certificate, whether it holds or not.
 
+    Raises:
+        ArgumentError: The weights have another shape, or are not finite.
+
     """
     cooperate = cooperates(weights, network.K, cooperate)
+    nominal = sinr(network.channels, weights, network.user_noise, cooperate=cooperate)  # refuses what is not finite
     antenna_power = np.sum(np.abs(weights) ** 2, axis=2)
-    covariances = _covariances(weights, cooperate=cooperate)
-    rcrb, output_snr = sensing_accuracy(network, covariances)
-    nominal = sinr(network.channels, weights, network.user_noise, cooperate=cooperate)
+    rcrb, output_snr = _sensing_of(network, weights, cooperate=cooperate)
     worst = worst_case_sinr(network, weights, cooperate=cooperate)
     promised = {"exact": worst, "none": nominal}
     if robustness not in promised:
@@ -169,15 +180,27 @@ def foreign_reflections(network: Network, covariances: ComplexArray) -> FloatArr
         covariances: Complex (J, n_tx, n_tx) of every BS's signal.
 
     """
-    powers = []
-    for m in range(network.J):
-        foreign = np.arange(network.J) != m
-        powers.append(
-            interference_power(
-                network.departure_angles[m][foreign], network.reflections[m][foreign], covariances[foreign]
-            )
-        )
-    return np.array(powers)
+    v = steering(network.n_tx, network.departure_angles).swapaxes(0, 1)  # [n, m]
+    return _from_abroad(network, np.sum((v @ covariances * v.conj()).real, axis=2).T)
+
+
+def foreign_reflections_of(network: Network, signals: ComplexArray) -> FloatArray:
+    """Return the same as `foreign_reflections` for signals with R_n = X_n X_n^H.
+
+    Args:
+        network: Angles and reflections.
+        signals: Complex (J, n_tx, S): weights, or a waveform over sqrt(L).
+
+    """
+    v = steering(network.n_tx, network.departure_angles).swapaxes(0, 1)
+    return _from_abroad(network, np.sum(np.abs(v @ signals) ** 2, axis=2).T)
+
+
+def _from_abroad(network: Network, beams: FloatArray) -> FloatArray:
+    """Sum over the BSs n != m of |alpha_mn|^2 beams[m, n]."""
+    reflected = np.abs(network.reflections) ** 2 * beams
+    total: FloatArray = np.sum(np.where(np.eye(network.J, dtype=bool), 0.0, reflected), axis=1)
+    return total
 
 
 def sensing_accuracy(network: Network, covariances: ComplexArray) -> tuple[FloatArray, FloatArray]:
@@ -207,9 +230,26 @@ def sensing_accuracy(network: Network, covariances: ComplexArray) -> tuple[Float
     return np.sqrt(variance), snr
 
 
-def _covariances(weights: ComplexArray, *, cooperate: bool) -> ComplexArray:
-    W = weights.reshape(-1, weights.shape[2]) if cooperate else weights
-    return W @ W.conj().swapaxes(-1, -2)
+def _sensing_of(network: Network, signals: ComplexArray, *, cooperate: bool) -> tuple[FloatArray, FloatArray]:
+    """Return the same as `sensing_accuracy` for signals (J, n_tx, S), without a matrix of the size of the arrays."""
+    J, n_rx, noise = network.J, network.n_rx, network.radar_noise
+    stations = np.arange(J)
+    sent, reflections = illuminations(network.departure_angles, signals), network.reflections
+    power = np.sum(np.abs(signals) ** 2, axis=(1, 2))
+    if cooperate:
+        foreign, own, paths, power = np.zeros(J), stations, J, np.full(J, power.sum())
+    else:  # each receiver knows its own path only; the others are noise
+        foreign, own, paths = _from_abroad(network, np.sum(np.abs(sent[:, 0]) ** 2, axis=2)), 0 * stations, 1
+        sent, reflections = sent[stations, :, stations, None], reflections[stations, stations, None]
+    gains = receive_gains(network.arrival_angles, foreign, noise, n_rx)
+    D = echo_derivatives(sent, reflections, own, gains).reshape(J, 3 * paths, -1)
+    information = information_left(2.0 * network.block_length * (D.conj() @ D.swapaxes(1, 2)).real)
+    echo = np.sum(np.abs((reflections[:, None] @ sent[:, 0])[:, 0]) ** 2, axis=1)
+    # To rounding in a null, the information is a difference of rounding errors.
+    brightest = np.sum(np.abs(reflections) ** 2, axis=1) * power * paths * network.n_tx
+    known = (information > 0.0) & (echo > DARK * brightest)
+    rcrb = np.where(known, 1.0 / np.sqrt(np.where(known, information, 1.0)), np.inf)
+    return rcrb, n_rx * network.block_length * echo / noise
 
 
 def _db(ratio: FloatArray) -> FloatArray:

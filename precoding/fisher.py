@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.steering import steering, steering_derivative
+from precoding.steering import steering, steering_derivative, steering_with_derivative
 
-__all__ = ["echo_covariance", "echo_jacobian", "effective_information", "fisher_information", "jacobian_of"]
+__all__ = [
+    "echo_covariance",
+    "echo_derivatives",
+    "echo_jacobian",
+    "effective_information",
+    "fisher_information",
+    "illuminations",
+    "information_left",
+    "jacobian_of",
+    "receive_gains",
+]
 
 # A nuisance direction with less than this part of its own scale is one the echo does not show (e.g. one stream per BS).
 _UNSEEN = 1e-12
@@ -46,12 +57,21 @@ def effective_information(fim: FloatArray) -> float:
         The inverse of the Cramer-Rao bound of the first parameter; 0 if it cannot be estimated.
 
     """
-    scale = np.sqrt(np.maximum(np.diagonal(fim)[1:], 0.0))
+    return float(information_left(fim[None])[0])
+
+
+def information_left(fims: FloatArray) -> FloatArray:
+    """Return `effective_information` of several matrices (J, p, p) at once, (J,); 0 for one that is not finite."""
+    known = np.all(np.isfinite(fims), axis=(1, 2))
+    F = np.where(known[:, None, None], fims, 0.0)
+    scale = np.sqrt(np.maximum(np.einsum("jii->ji", F)[:, 1:], 0.0))
     scale[scale == 0.0] = 1.0
-    values, vectors = np.linalg.eigh(fim[1:, 1:] / np.outer(scale, scale))
-    seen = values > _UNSEEN * max(values[-1], 1.0)
-    explained = vectors[:, seen].T @ (fim[0, 1:] / scale)
-    return max(float(fim[0, 0] - np.sum(explained**2 / values[seen])), 0.0)
+    values, vectors = np.linalg.eigh(F[:, 1:, 1:] / (scale[:, :, None] * scale[:, None, :]))
+    seen = values > _UNSEEN * np.maximum(values[:, -1:], 1.0)
+    explained = ((F[:, 0, 1:] / scale)[:, None] @ vectors)[:, 0]
+    hidden = np.sum(np.where(seen, explained**2, 0.0) / np.where(seen, values, 1.0), axis=1)
+    left: FloatArray = np.maximum(F[:, 0, 0] - hidden, 0.0)
+    return left
 
 
 def echo_jacobian(
@@ -73,9 +93,8 @@ def echo_jacobian(
         Complex (3 P, n_rx, P n_tx), acting on the stacked X; order: theta, Re alpha, Im alpha, other departure angles.
 
     """
-    a = np.stack([steering(n_rx, departure_angles_rad[own]), steering_derivative(n_rx, departure_angles_rad[own])])
-    v = np.stack([steering(n_tx, departure_angles_rad), steering_derivative(n_tx, departure_angles_rad)])
-    return jacobian_of(a, v, reflections, own)
+    a = steering_with_derivative(n_rx, departure_angles_rad[own])
+    return jacobian_of(a, steering_with_derivative(n_tx, departure_angles_rad), reflections, own)
 
 
 def jacobian_of(a: ComplexArray, v: ComplexArray, reflections: ComplexArray, own: int) -> ComplexArray:
@@ -101,6 +120,73 @@ def jacobian_of(a: ComplexArray, v: ComplexArray, reflections: ComplexArray, own
     others = np.delete(paths, own)
     D[1 + 2 * P + np.arange(P - 1), :, others] = a[:, None] * (reflections[:, None] * dv)[others, None, :]
     return D.reshape(3 * P, len(a), -1)
+
+
+def receive_gains(angles_rad: FloatArray, foreign: FloatArray, radar_noise: FloatArray, n_rx: int) -> FloatArray:
+    """Lengths of a and of a' in noise whitened by C = foreign a a^H + noise I.
+
+    The two are orthogonal, and C differs from white noise along a only: an echo has these two coordinates.
+
+    Args:
+        angles_rad: (J,) arrival angle at each receiver.
+        foreign: (J,) power of foreign reflections per snapshot and antenna.
+        radar_noise: (J,) per antenna.
+        n_rx: Receive antennas.
+
+    Returns:
+        (J, 2).
+
+    """
+    turned = np.sum(np.abs(steering_derivative(n_rx, angles_rad)) ** 2, axis=-1)
+    lengths: FloatArray = np.sqrt(np.stack([n_rx / (radar_noise + n_rx * foreign), turned / radar_noise], axis=-1))
+    return lengths
+
+
+def illuminations(angles_rad: FloatArray, signals: ComplexArray) -> ComplexArray:
+    """Send signals along v and v' of every path.
+
+    Args:
+        angles_rad: (M, P): [m, n] of the path from BS n to the target of receiver m.
+        signals: Complex (P, n_tx, S).
+
+    Returns:
+        Complex (M, 2, P, S): v^T X_n and v'^T X_n.
+
+    """
+    M, P = angles_rad.shape
+    n_tx = signals.shape[1]
+    rays = steering_with_derivative(n_tx, angles_rad)  # [d, m, n]
+    sent = rays.transpose(2, 1, 0, 3).reshape(P, 2 * M, n_tx) @ signals
+    return sent.reshape(P, M, 2, -1).transpose(1, 2, 0, 3)
+
+
+def echo_derivatives(
+    sent: ComplexArray, reflections: ComplexArray, own: NDArray[np.int64], gains: FloatArray
+) -> ComplexArray:
+    """Differentiate the mean echoes of several receivers at once: `jacobian_of`, applied to what is sent.
+
+    Args:
+        sent: Complex (J, 2, P, S): what each path carries; see `illuminations`.
+        reflections: Complex (J, P).
+        own: (J,) index of the own path of each receiver.
+        gains: (J, 2) from `receive_gains`.
+
+    Returns:
+        Complex (J, 3 P, 2, S) along a and a'; parameters in the order of `echo_jacobian`.
+
+    """
+    J, _, P, S = sent.shape
+    receivers, turned = np.arange(J), reflections[:, :, None] * sent[:, 1]
+    D = np.zeros((J, 3 * P, 2, S), dtype=np.complex128)
+    D[:, 0, 0] = turned[receivers, own]
+    D[:, 0, 1] = (reflections[:, None] @ sent[:, 0])[:, 0]
+    D[:, 1 : 1 + P, 0] = sent[:, 0]
+    D[:, 1 + P : 1 + 2 * P, 0] = 1j * sent[:, 0]
+    if P > 1:
+        others = np.arange(P) != own[:, None]
+        D[:, 1 + 2 * P :, 0] = turned[others].reshape(J, P - 1, S)
+    D *= gains[:, None, :, None]
+    return D
 
 
 def echo_covariance(angle_rad: float, interference_power: float, radar_noise: float, n_rx: int) -> ComplexArray:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from precoding.arrays import ComplexArray, FloatArray, complex_array, float_array, whole_number
 from precoding.errors import ArgumentError
 
-__all__ = ["Network", "normalised"]
+__all__ = ["Network", "exactly_known", "normalised"]
 
 _SAME_ANGLE_RAD = 1e-9
 
@@ -122,7 +122,7 @@ def normalised(network: Network) -> tuple[Network, float]:
     """
     unit = float(network.power.max())
     gain = np.sqrt(unit / network.user_noise)
-    return replace(
+    return _with(
         network,
         channels=network.channels * gain[None, :, :, None],
         csi_radius=network.csi_radius * gain[None],
@@ -132,6 +132,23 @@ def normalised(network: Network) -> tuple[Network, float]:
         user_noise=np.ones_like(network.user_noise),
         radar_noise=np.ones_like(network.radar_noise),
     ), float(np.sqrt(unit))
+
+
+def exactly_known(network: Network) -> Network:
+    """Return the same network with CSI balls of radius 0."""
+    return _with(network, csi_radius=np.zeros_like(network.csi_radius))
+
+
+def _with(network: Network, **changes: FloatArray | ComplexArray | None) -> Network:
+    """A network of the same sizes and angles, whose checks need not be made again; finite numbers can overflow."""
+    if not all(value is None or np.isfinite(value).all() for value in changes.values()):
+        return replace(network, **changes)  # type: ignore[arg-type]  # says what is out of range
+    changed = object.__new__(Network)
+    for name, value in {**vars(network), **changes}.items():
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        object.__setattr__(changed, name, value)
+    return changed
 
 
 def _sizes(shape: tuple[int, ...]) -> tuple[int, int, int]:

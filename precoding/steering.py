@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from precoding.arrays import ComplexArray, FloatArray
 
-__all__ = ["steering", "steering_derivative"]
+__all__ = ["steering", "steering_derivative", "steering_with_derivative"]
 
 
 def steering(n: int, angle_rad: ArrayLike) -> ComplexArray:
@@ -33,8 +33,17 @@ def steering(n: int, angle_rad: ArrayLike) -> ComplexArray:
 
 def steering_derivative(n: int, angle_rad: ArrayLike) -> ComplexArray:
     """Return the derivative of `steering` with respect to the angle, per rad, complex (..., n)."""
+    derivative: ComplexArray = steering_with_derivative(n, angle_rad)[1]
+    return derivative
+
+
+def steering_with_derivative(n: int, angle_rad: ArrayLike) -> ComplexArray:
+    """Return `steering` and `steering_derivative` stacked, complex (2, ..., n)."""
     angle = np.asarray(angle_rad, dtype=np.float64)
-    return 1j * _positions(n) * np.cos(angle)[..., None] * steering(n, angle)
+    v = np.empty((2, *angle.shape, n), dtype=np.complex128)
+    v[0] = steering(n, angle)
+    v[1] = 1j * _positions(n) * np.cos(angle)[..., None] * v[0]
+    return v
 
 
 @cache

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.fisher import echo_covariance, jacobian_of
+from precoding.fisher import echo_derivatives, illuminations, receive_gains
 from precoding.network import Network
-from precoding.steering import steering, steering_derivative
+from precoding.steering import steering_with_derivative
 
 __all__ = ["HeardChannels", "Witness", "witnessed_information", "witnessed_margin"]
 
 _LEAST_PRICE = 1e-9  # of a BS that has power to spare, in parts of the largest: keeps the yardstick regular
 _ROUNDING = 1e-10
+_SAME = 1e-13  # relative: what a basis by QR misses of its own columns, to rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,8 @@ class HeardChannels:
     Attributes:
         means: Complex (J K, N): mean of a law of channels within each CSI ball; the estimates if nothing is uncertain.
         covariances: Complex (J K, N, N): its covariance of conj(h); |mean - h|^2 + trace <= radius^2. None if zero.
-        basis: Complex (N, r), orthonormal: if given, covariances are (J K, r, r) in its coordinates.
+        basis: Complex (N, r): if given, covariances are (J K, r, r) in its coordinates. Judging is quicker if its
+            columns are orthonormal, on one BS each, and hold the means and all that reaches the targets.
         tilts: Only for "paper" robustness, complex (J K, streams, N) of norm <= 1: the direction in which Prop. 3
             charges a stream, h^* h^T + radius^2 I + radius (h^* u^H + u h^T).
 
@@ -70,7 +72,7 @@ def witnessed_information(network: Network, min_sinr: FloatArray, witness: Witne
     sum_m <Z_m, F_m> + sum_k q_k (SINR slack of k) + sum_n l_n (power slack of n) is at least the smallest information
     times sum_m Z_m[0, 0]. It is linear in every stream's covariance W_l, with a matrix -B_l; where all B_l >= 0 the
     streams can only lower it, and sum l P - sum q sigma^2 is left. A B_l that is a little negative is made good by
-    raising all l.
+    raising the l of its cluster.
 
     Args:
         network: In natural units; its csi_radius is what must be withstood.
@@ -82,10 +84,12 @@ def witnessed_information(network: Network, min_sinr: FloatArray, witness: Witne
 
     """
     price = sum(float(Z[0, 0]) for Z in witness.sensing)
-    if not price > 0.0 or not _sound(network, witness):
+    roots = _sensing_roots(witness)
+    if not price > 0.0 or roots is None or not _sound(witness):
         return np.inf
     earned = float(witness.users @ network.user_noise.ravel())
-    return max((_paid(network, min_sinr, witness) - earned) / price, 0.0)
+    bound = (_paid(network, min_sinr, witness, roots) - earned) / price
+    return max(bound, 0.0) if np.isfinite(bound) else np.inf
 
 
 def witnessed_margin(network: Network, min_sinr: FloatArray, witness: Witness) -> float:
@@ -103,51 +107,83 @@ def witnessed_margin(network: Network, min_sinr: FloatArray, witness: Witness) -
 
     """
     earned = float(witness.users @ network.user_noise.ravel())
-    if not earned > 0.0 or any(np.any(Z) for Z in witness.sensing) or not _sound(network, witness):
+    if not earned > 0.0 or any(np.any(Z) for Z in witness.sensing) or not _sound(witness):
         return np.inf
-    return _paid(network, min_sinr, witness) / earned
+    bound = _paid(network, min_sinr, witness, None) / earned
+    return bound if np.isfinite(bound) else np.inf
 
 
-def _paid(network: Network, min_sinr: FloatArray, witness: Witness) -> float:
-    """Price of all power, after all power prices are raised as far as the least B_l needs."""
+def _paid(network: Network, min_sinr: FloatArray, witness: Witness, roots: FloatArray | None) -> float:
+    """Price of all power, after those of each cluster are raised as far as its least B_l needs."""
+    from precoding.judged_kernels import largest_deficit
+
+    charges = _own_charges(witness, min_sinr)
+    if not np.all(np.isfinite(charges)):
+        return np.inf
     power = np.maximum(witness.stations, _LEAST_PRICE * max(float(witness.stations.max()), _ROUNDING))[:, None]
     antenna = np.zeros((network.J, network.n_tx)) if witness.antennas is None else np.maximum(witness.antennas, 0.0)
-    yardstick = power + antenna
-    excess = 0.0
+    limit = np.zeros(antenna.shape) if network.antenna_power is None else network.antenna_power
+    yardstick, paid = power + antenna, 0.0
     for stations, heard in zip(_clusters(network, witness), witness.heard, strict=True):
+        own = list(stations)
         span = _span(network, witness, stations, heard)
-        price = np.sqrt(yardstick[list(stations)].ravel())
-        scale = 1.0 / np.sqrt(np.einsum("ni,n->i", np.abs(span) ** 2, price**2))  # the price itself, all on one BS
-        for B in _stream_forms(network, min_sinr, witness, stations, heard, span):
-            relative = scale[:, None] * B * scale + np.eye(len(B))
-            excess = max(excess, -float(np.linalg.eigvalsh(relative)[0]) + _ROUNDING)
-    paid = float(power[:, 0] @ network.power)
-    if network.antenna_power is not None:
-        paid += float(np.sum(antenna * network.antenna_power))
-    return (1.0 + excess) * paid
+        if not _within_balls(network, stations, heard, span):
+            return np.inf
+        price = yardstick[own].ravel()
+        scale = 1.0 / np.sqrt(price @ (span.real**2 + span.imag**2))  # the price itself, all on one BS
+        sensing = None if roots is None else _sensing_form(network, witness.foreign, stations, span, roots[own])
+        forms = _stream_forms(network, witness.users, charges, stations, heard, span, sensing)
+        relative = forms * (scale[:, None] * scale) + np.eye(len(scale))
+        excess = float(largest_deficit(relative, _ROUNDING))
+        paid += (1.0 + excess) * float(power[own, 0] @ network.power[own] + np.sum(antenna[own] * limit[own]))
+    return paid
 
 
-def _sound(network: Network, witness: Witness) -> bool:
-    """Whether all prices are finite and of the right sign, and all laws of channels lie within their balls."""
-    values = [*witness.sensing, witness.stations, witness.users, witness.foreign]
-    if not all(np.all(np.isfinite(v)) for v in values) or np.any(witness.users < 0.0) or np.any(witness.stations < 0.0):
-        return False
-    if any(np.linalg.eigvalsh(Z)[0] < -_ROUNDING * abs(np.trace(Z)) for Z in witness.sensing):
-        return False
-    return all(
-        _within_balls(network, stations, heard)
-        for stations, heard in zip(_clusters(network, witness), witness.heard, strict=True)
+def _own_charges(witness: Witness, min_sinr: FloatArray) -> FloatArray:
+    """(J K,) what a user's own stream saves of its price: q (1 + 1 / gamma); infinite if nothing was promised."""
+    gamma = np.ravel(min_sinr)
+    charged = np.where(gamma > 0.0, witness.users * (1.0 + 1.0 / np.where(gamma > 0.0, gamma, 1.0)), np.inf)
+    charges: FloatArray = np.where(witness.users > 0.0, charged, 0.0)
+    return charges
+
+
+def _sensing_roots(witness: Witness) -> FloatArray | None:
+    """Roots (J, p, p) of the prices of information, Z = root root^T; None if one is not positive semidefinite."""
+    Z = np.array(witness.sensing)
+    if not Z.size or not np.all(np.isfinite(Z)):
+        return None
+    values, vectors = np.linalg.eigh(Z)
+    if np.any(values[:, 0] < -_ROUNDING * np.abs(values.sum(axis=1))):
+        return None
+    roots: FloatArray = vectors * np.sqrt(np.maximum(values, 0.0))[:, None]
+    return roots
+
+
+def _sound(witness: Witness) -> bool:
+    """Whether all that a witness says is finite, and its prices are of the right sign."""
+    prices = np.concatenate([witness.stations, witness.users, witness.foreign])
+    said = [part for h in witness.heard for part in (h.means, h.covariances, h.tilts, h.basis)]
+    return bool(np.all(prices >= 0.0)) and all(
+        part is None or np.isfinite(part).all() for part in (prices, witness.antennas, *said)
     )
 
 
-def _within_balls(network: Network, stations: tuple[int, ...], heard: HeardChannels) -> bool:
+def _within_balls(network: Network, stations: tuple[int, ...], heard: HeardChannels, span: ComplexArray) -> bool:
+    """Whether each law of channels lies within its ball."""
     h, radii = _channels(network, stations), _radii(network, stations)
     spent = np.sum(np.abs(heard.means - h) ** 2, axis=1)
     if heard.covariances is not None:
-        spread = np.linalg.eigvalsh(heard.covariances)
-        if np.any(spread[:, 0] < -_ROUNDING * np.maximum(spread[:, -1], 1.0)):
+        from precoding.judged_kernels import are_positive
+
+        diagonals = np.einsum("uii->ui", heard.covariances).real
+        rounding = _ROUNDING * np.maximum(diagonals.max(axis=1), 1.0)
+        if not are_positive(np.ascontiguousarray(heard.covariances), rounding):
             return False
-        spent = spent + spread.sum(axis=1)
+        if heard.basis is None or span is heard.basis:  # orthonormal
+            spent = spent + diagonals.sum(axis=1)
+        else:
+            gram = heard.basis.conj().T @ heard.basis
+            spent = spent + np.sum((heard.covariances * gram.T).real, axis=(1, 2))
     slack = _ROUNDING * np.sum(np.abs(h) ** 2, axis=1)
     tilted = heard.tilts is None or bool(np.all(np.linalg.norm(heard.tilts, axis=2) <= 1.0 + _ROUNDING))
     return tilted and bool(np.all(spent <= radii**2 * (1.0 + _ROUNDING) + slack))
@@ -172,79 +208,90 @@ def _span(network: Network, witness: Witness, stations: tuple[int, ...], heard: 
 
     All antennas where they have prices of their own, or where a law of channels spreads over all of them.
     """
-    N = len(stations) * network.n_tx
-    if (
-        witness.antennas is not None
-        or (heard.covariances is not None and heard.basis is None)
-        or heard.tilts is not None
-    ):
-        return np.eye(N, dtype=np.complex128)
-    blocks = []
-    for own, n in enumerate(stations):
-        rows = slice(own * network.n_tx, (own + 1) * network.n_tx)
-        angles = network.departure_angles[list(stations), n]
-        sent = [steering(network.n_tx, angles), steering_derivative(network.n_tx, angles)]
-        columns = [heard.means[:, rows].conj().T, *(v.conj().T for v in sent)]
-        if heard.basis is not None:
-            columns.append(heard.basis[rows])
-        blocks.append(np.linalg.qr(np.concatenate(columns, axis=1))[0])
-    whole = np.zeros((N, sum(b.shape[1] for b in blocks)), dtype=np.complex128)
-    at = 0
-    for own, block in enumerate(blocks):
-        whole[own * network.n_tx : (own + 1) * network.n_tx, at : at + block.shape[1]] = block
-        at += block.shape[1]
-    return whole
+    P, n_tx = len(stations), network.n_tx
+    spread = heard.covariances is not None and heard.basis is None
+    if witness.antennas is not None or spread or heard.tilts is not None:
+        return np.eye(P * n_tx, dtype=np.complex128)
+    angles = network.departure_angles[np.ix_(stations, stations)].T  # [n, m]
+    rays = np.concatenate(steering_with_derivative(n_tx, angles), axis=1)
+    means = heard.means.reshape(-1, P, n_tx).swapaxes(0, 1)
+    columns = np.concatenate([means, rays], axis=1).conj().swapaxes(1, 2)  # (P, n_tx, c)
+    if heard.basis is None:
+        return _orthonormal(columns)
+    basis = heard.basis.reshape(P, n_tx, -1)
+    return heard.basis if _holds(basis, columns) else _orthonormal(np.concatenate([columns, basis], axis=2))
+
+
+def _holds(basis: ComplexArray, columns: ComplexArray) -> bool:
+    """Whether a basis (P, n_tx, r) is orthonormal, with columns on one BS each, and holds the columns (P, n_tx, c)."""
+    owned = np.any(basis != 0.0, axis=1)
+    if np.any(np.count_nonzero(owned, axis=0) != 1):
+        return False
+    for of_station, own, wanted in zip(basis, owned, columns, strict=True):
+        U = of_station[:, own]
+        back = U.conj().T
+        missed = np.abs(wanted - U @ (back @ wanted)).max(axis=0)
+        if not np.all(np.abs(back @ U - np.eye(U.shape[1])) <= _SAME):
+            return False
+        if not np.all(missed <= _SAME * np.linalg.norm(wanted, axis=0)):
+            return False
+    return True
+
+
+def _orthonormal(columns: ComplexArray) -> ComplexArray:
+    """Orthonormal columns (P n_tx, P c), each on one BS, that hold those of each BS, (P, n_tx, c)."""
+    P, n_tx, c = columns.shape
+    if c >= n_tx:
+        return np.eye(P * n_tx, dtype=np.complex128)
+    whole = np.zeros((P, n_tx, P, c), dtype=np.complex128)
+    whole[np.arange(P), :, np.arange(P)] = np.linalg.qr(columns)[0]
+    return whole.reshape(P * n_tx, P * c)
 
 
 def _stream_forms(
     network: Network,
-    min_sinr: FloatArray,
-    witness: Witness,
+    users: FloatArray,
+    charges: FloatArray,
     stations: tuple[int, ...],
     heard: HeardChannels,
     span: ComplexArray,
-) -> list[ComplexArray]:
+    sensing: ComplexArray | None,
+) -> ComplexArray:
     """B_l without its power prices, on a span: for each user's stream, and last for one that only senses."""
-    q, gamma = witness.users, np.where(witness.users > 0.0, min_sinr.ravel(), 1.0)
-    base = -_sensing_form(network, witness, stations, span)
     h = heard.means.conj() @ span.conj()  # rows: conj(mean) in coordinates of the span
-    outer = np.einsum("ui,uj->uij", h, h.conj())
+    outer = h[:, :, None] * h[:, None, :].conj()
     if heard.covariances is not None:
-        lift = span.conj().T if heard.basis is None else span.conj().T @ heard.basis
-        outer = outer + lift @ heard.covariances @ lift.conj().T
+        cov = heard.covariances
+        if heard.basis is not None and span is not heard.basis:
+            lift = span.conj().T @ heard.basis
+            cov = lift @ cov @ lift.conj().T
+        outer += cov
+    base = np.zeros(outer.shape[1:], dtype=np.complex128) if sensing is None else -sensing
     own = [m * network.K + k for m in stations for k in range(network.K)]
     if heard.tilts is None:
-        base = base + np.einsum("u,uij->ij", q, outer)
-        return [base - q[u] * (1.0 + 1.0 / gamma[u]) * outer[u] for u in own] + [base]
+        base = base + np.tensordot(users, outer, 1)
+        return np.concatenate([base - charges[own, None, None] * outer[own], base[None]])
     radii = _radii(network, stations)
-    outer = outer + radii[:, None, None] ** 2 * np.eye(h.shape[1])
-    streams = []
+    forms = []
     for column in range(heard.tilts.shape[1]):
-        lean = radii[:, None, None] * np.einsum("ui,uj->uij", h, heard.tilts[:, column].conj())
-        charged = outer + lean + lean.conj().transpose(0, 2, 1)
-        B = base + np.einsum("u,uij->ij", q, charged)
+        lean = radii[:, None, None] * h[:, :, None] * heard.tilts[:, column, None, :].conj()
+        charged = outer + radii[:, None, None] ** 2 * np.eye(h.shape[1]) + lean + lean.conj().swapaxes(1, 2)
+        B = base + np.tensordot(users, charged, 1)
         if column < len(own):
             u = own[column]
-            B = B - q[u] * (charged[u] + np.outer(h[u], h[u].conj()) / gamma[u])
-        streams.append(B)
-    return streams
+            B = B - users[u] * charged[u] - (charges[u] - users[u]) * np.outer(h[u], h[u].conj())
+        forms.append(B)
+    return np.array(forms)
 
 
-def _sensing_form(network: Network, witness: Witness, stations: tuple[int, ...], span: ComplexArray) -> ComplexArray:
-    """Sum over the BSs of a cluster of 2 L sum_ij Z_ij D_i^H C^-1 D_j (its Hermitian part), on a span."""
-    total: ComplexArray = np.zeros((span.shape[1],) * 2, dtype=np.complex128)
-    if not witness.sensing:
-        return total
-    for own, m in enumerate(stations):
-        angles, reflections = network.departure_angles[m, list(stations)], network.reflections[m, list(stations)]
-        C = echo_covariance(float(network.arrival_angles[m]), float(witness.foreign[m]), 1.0, network.n_rx)
-        theta = float(network.arrival_angles[m])
-        seen = np.stack([steering(network.n_rx, theta), steering_derivative(network.n_rx, theta)], axis=1)
-        white = np.linalg.qr(np.linalg.solve(np.linalg.cholesky(C), seen))[1]  # nothing else of the array is lit
-        sent = np.stack([steering(network.n_tx, angles), steering_derivative(network.n_tx, angles)])
-        D = jacobian_of(white.T, sent, reflections, own) @ span
-        values, vectors = np.linalg.eigh(witness.sensing[m])
-        roots = np.einsum("ij,iab->jab", vectors * np.sqrt(np.maximum(values, 0.0)), D)
-        flat = roots.reshape(-1, total.shape[0])
-        total += 2.0 * network.block_length * flat.conj().T @ flat
-    return total
+def _sensing_form(
+    network: Network, foreign: FloatArray, stations: tuple[int, ...], span: ComplexArray, roots: FloatArray
+) -> ComplexArray:
+    """Sum over the BSs of a cluster of 2 L sum_ij Z_ij D_i^H C^-1 D_j, on a span."""
+    m, P = list(stations), len(stations)
+    sent = illuminations(network.departure_angles[np.ix_(m, m)], span.reshape(P, network.n_tx, -1))
+    gains = receive_gains(network.arrival_angles[m], foreign[m], np.ones(P), network.n_rx)
+    D = echo_derivatives(sent, network.reflections[np.ix_(m, m)], np.arange(P), gains)
+    flat = (roots.swapaxes(1, 2) @ D.reshape(*D.shape[:2], -1)).reshape(-1, span.shape[1])
+    form: ComplexArray = 2.0 * network.block_length * (flat.conj().T @ flat)
+    return form

@@ -38,7 +38,9 @@ class CompiledLinks(WorstLinks):
         return M
 
 
-def compiled_links(W: ComplexArray, h: ComplexArray, c: FloatArray, radius: FloatArray, mu: float) -> CompiledLinks:
+def compiled_links(
+    W: ComplexArray, h: ComplexArray, c: FloatArray, radius: FloatArray, mu: FloatArray
+) -> CompiledLinks:
     """Evaluate the worst case of every user; arguments as for `worst_links`."""
     from precoding.blocklevel.kernels import evaluate_worst
 

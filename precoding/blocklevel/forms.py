@@ -1,4 +1,4 @@
-"""Smooth constraints on the weights, with first and second derivatives: what users hear and what targets return.
+"""Smooth constraints on the weights, with first and second derivatives: what users hear.
 
 Every form is a real function of one cluster's weights, held as complex (S, n): one row per stream. A gradient G means
 dc = Re sum(conj(G) dW); a curvature is the real symmetric matrix of the second differential in (Re W, Im W).
@@ -13,7 +13,7 @@ import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
 
-__all__ = ["Form", "NominalLinks", "PaperLinks", "TargetForm", "as_real", "quadratic"]
+__all__ = ["Form", "NominalLinks", "PaperLinks", "as_real", "quadratic"]
 
 
 class Form(Protocol):
@@ -149,70 +149,3 @@ class PaperLinks:
         rows[:, np.arange(S), np.arange(S)] = 2.0 * bend[:, :, None] * tilt
         flat = as_real(rows).reshape(-1, 2 * S * dim)
         return M - flat.T @ flat
-
-
-@dataclass(frozen=True, eq=False)
-class TargetForm:
-    """Effective Fisher information of one target's angle, min over u of [1, u] F(W) [1, u]^T.
-
-    Its second differential is one block common to all streams, and squares of a few rows.
-
-    Attributes:
-        W: Complex (S, n).
-        D: Complex (p, r, n): whitened derivatives, scaled; the first is by the angle.
-        value: The information.
-        gradient: Complex (S, n).
-        inner: Information of the nuisances, with the prior that keeps it regular, (p - 1, p - 1).
-        z: (p,) 1 and the worst mixture u.
-        Dz: Complex (r, n): sum_i z_i D_i.
-        seen: Complex (p, S, r): D_i W.
-        mixed: Complex (S, r): sum_i z_i D_i W.
-
-    """
-
-    W: ComplexArray
-    D: ComplexArray
-    value: float
-    gradient: ComplexArray
-    inner: FloatArray
-    z: FloatArray
-    Dz: ComplexArray
-    seen: ComplexArray
-    mixed: ComplexArray
-
-    @classmethod
-    def at(cls, W: ComplexArray, D: ComplexArray, prior: float) -> TargetForm:
-        """Evaluate; `prior` is the information added to every nuisance."""
-        from precoding.blocklevel.kernels import evaluate_target
-
-        W = np.ascontiguousarray(W)
-        value, gradient, _, inner, z, Dz, seen, mixed = evaluate_target(W, D, prior)
-        return cls(W, D, float(value), gradient, inner, z, Dz, seen, mixed)
-
-    def bend(self, price: float) -> tuple[ComplexArray, FloatArray]:
-        """Second differential of -price * value: a block (n, n) of every stream, and rows (p - 1, 2 S n) to square."""
-        from precoding.blocklevel.kernels import nuisance_rows
-
-        root = np.linalg.inv(np.linalg.cholesky(self.inner))
-        rows: FloatArray = np.sqrt(2.0 * price) * root @ nuisance_rows(self.D, self.Dz, self.seen, self.mixed)
-        block: ComplexArray = -2.0 * price * self.Dz.conj().T @ self.Dz
-        return block, rows
-
-    @property
-    def log_det(self) -> float:
-        """Logarithm of the determinant of the nuisances' information: the barrier that keeps all of them seen."""
-        return float(np.linalg.slogdet(self.inner)[1])
-
-    @property
-    def log_det_gradient(self) -> ComplexArray:
-        """Gradient of `log_det`, (S, n)."""
-        spread = np.tensordot(np.linalg.inv(self.inner), self.seen[1:], 1)  # (p - 1, S, r)
-        G: ComplexArray = 2.0 * np.einsum("psr,prn->sn", spread, self.D[1:].conj())
-        return G
-
-    def log_det_bend(self) -> tuple[ComplexArray, FloatArray]:
-        """Second differential of -`log_det`, as `bend`."""
-        from precoding.blocklevel.kernels import log_det_rows
-
-        rows, pull = log_det_rows(self.D, self.seen, np.linalg.inv(np.linalg.cholesky(self.inner)))
-        return -2.0 * pull, rows

@@ -26,6 +26,7 @@ _MOST_HALVINGS = 26
 _CORRECTED = 2  # longest steps that get a second-order correction
 _HARDLY = 0.005  # of a slack that must be left by it
 _CENTRED, _SOLVED = 10.0, 0.3  # error over barrier at which the barrier falls, or the end is reached
+_CENTRED_PARTS, _SOLVED_PARTS = 500.0, 5.0  # or error over accuracy: what is left then costs the proof next to nothing
 _LEAST_OBJECTIVE = 1e-3  # below which the accuracy is absolute
 _NO_RHO = 1e-7
 _TINY = 1e-300
@@ -41,6 +42,7 @@ class Settings:
     Attributes:
         first_barrier: For a cold start.
         accuracy: Final barrier over all constraints, relative to the objective.
+        gap: Relative gap of the objective at which it may stop as soon as prices prove it; 0 to go to the end.
         smoothing: Final smoothing of the worst case, in units of the noise.
         most_smoothing: At the beginning.
         most_steps: Newton steps.
@@ -50,7 +52,8 @@ class Settings:
 
     first_barrier: float = 0.1
     accuracy: float = 2e-5
-    smoothing: float = 2e-4
+    gap: float = 0.0
+    smoothing: float = 1e-7
     most_smoothing: float = 0.3
     most_steps: int = 200
     polishing: int = 3
@@ -112,7 +115,10 @@ class _Path:
         self.programme, self.settings = programme, settings
         self.kappa = programme.kappa
         self.mu, self.rho = settings.first_barrier, 0.0
-        if prices is None or len(prices) != programme.rows.total:
+        # The many kinks of Prop. 3, and nuisances that too few streams show, want every point of the path met well.
+        self.leeway = settings.accuracy if programme.spreads and not programme.kinked else 0.0
+        known = prices is not None and len(prices) == programme.rows.total
+        if prices is None or not known:
             prices = np.ones(programme.rows.total)
             least = np.full(len(prices), _LEAST_SLACK * np.sqrt(self.mu))
         else:
@@ -120,26 +126,38 @@ class _Path:
         self.smoothing = self._smoothing(prices)
         point = programme.at(start, self.smoothing)
         moving = self.kappa > 0.0
-        t = float(np.min((point.values[moving] - least[moving]) / self.kappa[moving]))
+        reached = (point.values - least)[moving] / self.kappa[moving]
+        # Known prices say what t will be; with t as low as the least value their slacks would block the first step.
+        t = float((prices * self.kappa)[moving] @ reached / (prices @ self.kappa)) if known else float(reached.min())
         s = np.maximum(point.values - self.kappa * t, least)
-        self.now = Iterate(point, t, s, self.mu / s)
+        self.now = Iterate(point, t, s, prices.copy() if known else self.mu / s)
 
     def follow(self, deadline_s: float | None, clock: Callable[[], float]) -> Optimum:
         began, converged = clock(), False
         history: list[float] = []
         while len(history) < self.settings.most_steps and (deadline_s is None or clock() - began <= deadline_s):
             final = self.settings.accuracy * max(abs(self.now.t), _LEAST_OBJECTIVE) / self.programme.costs
-            if self.mu <= final and self._error() < _SOLVED * self.mu:
+            if self.mu <= final and self._error() < max(_SOLVED * self.mu, _SOLVED_PARTS * self.leeway):
                 converged = True
                 self._polish()
                 break
-            if self.mu > final and self._error() < _CENTRED * self.mu:
+            if len(history) > 1 and self._is_proven(abs(history[-1] - history[-2])):
+                converged = True
+                break
+            if self.mu > final and self._error() < max(_CENTRED * self.mu, _CENTRED_PARTS * self.leeway):
                 self._lower_barrier(final)
             if not self._step():
                 break
             history.append(self.now.t)
         now = self.now
         return Optimum(now.point, now.t, now.y, self.mu, converged, len(history), tuple(history))
+
+    def _is_proven(self, moved: float) -> bool:
+        """Whether the point is feasible and its prices leave less than the gap; asked where the objective stands."""
+        now, allowed = self.now, self.settings.gap * abs(self.now.t)
+        if not 0.0 < moved < allowed or np.any((now.point.values - self.kappa * now.t)[self.kappa == 0.0] < 0.0):
+            return False
+        return self.programme.bounds(now.point, now.y, self.mu, 1.0 + self.settings.gap)
 
     def _polish(self) -> None:
         """Take Newton steps for nothing but a better proof: near the largest SINR prices are large and cancel."""
@@ -151,8 +169,7 @@ class _Path:
 
     def _lower_barrier(self, final: float) -> None:
         # A kink that is rounded ever more tightly wants small steps; else the barrier may fall superlinearly.
-        kinked = self.programme.task.robustness == "paper"
-        self.mu = max(final, 0.2 * self.mu if kinked else min(0.2 * self.mu, self.mu**1.5))
+        self.mu = max(final, 0.2 * self.mu if self.programme.kinked else min(0.2 * self.mu, self.mu**1.5))
         self.smoothing = self._smoothing(self.now.y)
         self.now = replace(self.now, point=self.programme.at(self.now.point.weights, self.smoothing))
 
@@ -196,17 +213,18 @@ class _Path:
         longest = _LARGEST_STEP * _norm(now.point.weights) / max(float(np.linalg.norm(step.dx)), _TINY)
         length = min(_to_boundary(now.s, step.ds), longest)
         penalty = 2.0 * np.maximum(now.y, now.y + step.dy)
+        merit = self._merit(now.point, now.t, now.s, penalty)
         for halvings in range(_MOST_HALVINGS):
             t, s = now.t + length * step.dt, now.s + length * step.ds
             point = self._at(length * step.dx, s)
-            if point is not None and self._accepts(point, t, s, penalty):
+            if point is not None and self._accepts(point, t, s, penalty, merit):
                 return point, t, s, halvings
             if point is not None and halvings < _CORRECTED:
                 mx, mt, ms = system.correction(point.values - self.kappa * t - s)
                 t, s = t + mt, s + ms
                 if np.all(s > _HARDLY * now.s):
                     point = self._at(length * step.dx + mx, s)
-                    if point is not None and self._accepts(point, t, s, penalty):
+                    if point is not None and self._accepts(point, t, s, penalty, merit):
                         return point, t, s, halvings
             length *= 0.5
         return None
@@ -220,13 +238,12 @@ class _Path:
             return None
         return point if np.all(np.isfinite(point.values)) and np.all(np.isfinite(point.jacobian)) else None
 
-    def _accepts(self, point: Point, t: float, s: FloatArray, penalty: FloatArray) -> bool:
+    def _accepts(self, point: Point, t: float, s: FloatArray, penalty: FloatArray, merit: float) -> bool:
         """Whether the merit has not risen, and what was feasible has stayed so."""
         was_feasible = np.all(self.now.point.values > self.kappa * self.now.t)
         if was_feasible and not np.all(point.values > self.kappa * t):
             return False
-        before = self._merit(self.now.point, self.now.t, self.now.s, penalty)
-        return self._merit(point, t, s, penalty) <= before + 1e-9 * abs(before)
+        return self._merit(point, t, s, penalty) <= merit + 1e-9 * abs(merit)
 
     def _merit(self, point: Point, t: float, s: FloatArray, penalty: FloatArray) -> float:
         residual = point.values - self.kappa * t - s

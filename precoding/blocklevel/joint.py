@@ -12,16 +12,17 @@ from precoding.blocklevel.cluster import clusters
 from precoding.blocklevel.infeasible import refuse_if_infeasible
 from precoding.blocklevel.on_weights import prove_with_more_streams, solve_on_weights
 from precoding.blocklevel.task import Task
-from precoding.certificate import Certificate, certify, foreign_reflections
+from precoding.certificate import Certificate, certify, foreign_reflections_of
 from precoding.errors import InaccurateError
-from precoding.network import Network, normalised
+from precoding.network import Network, exactly_known, normalised
 from precoding.result import Design
 from precoding.witness import Witness, witnessed_information
 
 __all__ = ["Request", "design_block_level"]
 
 _PASSES = 12
-_SETTLED = 1e-5  # relative change of the foreign reflections' effect on the largest RCRB, from pass to pass
+_TIGHTENED = 2  # times that more accuracy is asked for
+_SETTLED = 0.1  # change of the largest RCRB from pass to pass, in tolerances
 _CLOSE = {"none": 1.0, "paper": 1.0, "exact": 10.0}  # gap, in tolerances, beyond which another solver is asked
 _CANDIDATES = 3  # designs for which a better proof is looked for among all witnesses
 _SHORTFALL_DB = 1e-4  # a tenth of what a certificate allows
@@ -60,7 +61,7 @@ class Request:
         tolerance: float = 1e-4,
     ) -> Request:
         """Normalise, and split into clusters."""
-        held = replace(network, csi_radius=np.zeros_like(network.csi_radius)) if robustness == "none" else network
+        held = exactly_known(network) if robustness == "none" else network
         unit, amplitude = normalised(held)
         groups = clusters(unit, cooperate=scheme == "blp-comp")
         task = Task(unit, groups, robustness, 10 ** (min_sinr_db / 10), sensing_streams, tolerance)
@@ -150,9 +151,12 @@ def _start_of(request: Request, design: Design) -> Start | None:
 
 
 def _settled(request: Request, solver: Solver, start: Start | None, time_limit_s: float | None) -> list[_Found]:
-    """Pass until the foreign reflections are those of the answer itself; raise targets that rounding has missed."""
+    """Pass until the foreign reflections are those of the answer itself, and the gap is as small as asked.
+
+    Targets that rounding has missed are raised; a solver whose gap stays open is asked for more accuracy.
+    """
     task, network, raised_db = request.task, request.task.network, np.zeros_like(request.min_sinr_db)
-    alone = len(task.clusters) > 1
+    alone, tightened = len(task.clusters) > 1, 0
     foreign = np.zeros(network.J) if start is None or not alone else _reflected(network, start.weights)
     passes: list[_Found] = []
     for turn in range(_PASSES):
@@ -169,8 +173,15 @@ def _settled(request: Request, solver: Solver, start: Start | None, time_limit_s
         design = passes[-1].design
         start = _start_of(request, design)
         missing = request.min_sinr_db - design.certificate.promised_sinr_db  # -inf where nothing was promised
-        if missing.max() <= _SHORTFALL_DB and (not alone or _same(request, previous, design)):
-            break
+        if missing.max() <= _SHORTFALL_DB:
+            # The gap is for the foreign reflections of this very design: once it is closed, nothing is left to settle.
+            if design.certificate.gap <= request.task.tolerance:
+                break
+            if not alone or _same(request, previous, design):
+                if tightened == _TIGHTENED or answers[0].memory is None:
+                    break
+                tightened += 1
+                task = replace(task, tolerance=task.tolerance / 4.0)
         caused = _reflected(network, start.weights) if alone and start is not None else foreign
         # Two BSs can answer each other in turns for ever; half a step from the third pass on ends that.
         foreign = caused if turn < 2 else (foreign + caused) / 2
@@ -218,7 +229,7 @@ def _bound(request: Request, weights: ComplexArray, witness: Witness | None) -> 
 
 
 def _reflected(network: Network, weights: ComplexArray) -> FloatArray:
-    return foreign_reflections(network, weights @ weights.conj().transpose(0, 2, 1))
+    return foreign_reflections_of(network, weights)
 
 
 def _within_power(weights: ComplexArray, network: Network) -> ComplexArray:
@@ -241,14 +252,11 @@ def _shortfall(design: Design) -> float:
 
 
 def _same(request: Request, previous: Design | None, design: Design) -> bool:
-    """Whether the passes have settled; only the largest RCRB counts, since a BS with slack may wander.
-
-    A gap that is left although the largest RCRB stands still may come from a BS that answers another one late.
-    """
+    """Whether the passes have settled; only the largest RCRB counts, since a BS with slack may wander."""
     if previous is None:
         return False
     before, now = previous.history[-1], design.history[-1]
-    return abs(now - before) <= _SETTLED * before and design.certificate.gap <= request.close
+    return abs(now - before) <= _SETTLED * request.task.tolerance * before
 
 
 def _inaccurate(request: Request, design: Design | None) -> InaccurateError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-__all__ = ["curvature_of_worst", "evaluate_worst"]
+__all__ = ["add_stream_blocks", "curvature_of_worst", "evaluate_worst"]
 
 # Not `nnan` and `ninf`: a value out of range must stay one.
 _FAST = {"contract", "reassoc", "nsz", "arcp"}
@@ -52,7 +52,7 @@ def _multiplier(d, b2, radius2, p, mu, n):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def evaluate_worst(W, h, c, radius, mu):  # type: ignore[no-untyped-def]
+def evaluate_worst(W, h, c, radius, smoothing):  # type: ignore[no-untyped-def]
     """Worst case of every user and all that its derivatives need.
 
     Args:
@@ -60,7 +60,7 @@ def evaluate_worst(W, h, c, radius, mu):  # type: ignore[no-untyped-def]
         h: Complex (U, n).
         c: (U, S).
         radius: (U,).
-        mu: Smoothing.
+        smoothing: (U,).
 
     Returns:
         values (U,), gradients (U, S, n), tau (U,), error (U, n), heard (U, n), inverse (U, n, n), bending (U,).
@@ -76,6 +76,7 @@ def evaluate_worst(W, h, c, radius, mu):  # type: ignore[no-untyped-def]
     inverse = np.empty((U, n, n), dtype=np.complex128)
     gradients = np.empty((U, S, n), dtype=np.complex128)
     for u in range(U):
+        mu = smoothing[u]
         d, V = np.linalg.eigh((R * c[u]) @ np.conj(R.T))
         Y = Q @ np.ascontiguousarray(V)
         b = d * (np.conj(Y.T) @ np.conj(h[u]))
@@ -134,7 +135,7 @@ def _add_pairs(M, of_pairs, crossed, diagonal):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def curvature_of_worst(W, c, q, mu, tau, error, heard, inverse, bending):  # type: ignore[no-untyped-def]
+def curvature_of_worst(W, c, q, smoothing, tau, error, heard, inverse, bending):  # type: ignore[no-untyped-def]
     """Second differential of -sum_u q_u values_u, real (2 S n, 2 S n) in (Re W, Im W)."""
     S, n = W.shape
     U, N = len(q), W.size
@@ -144,6 +145,7 @@ def curvature_of_worst(W, c, q, mu, tau, error, heard, inverse, bending):  # typ
     diagonal = np.zeros((S, n, n), dtype=np.complex128)
     rows, signs = np.zeros((2 * U, 2 * N)), np.zeros(2 * U)
     for u in range(U):
+        mu = smoothing[u]
         x, A = heard[u], inverse[u]
         E = W @ np.conj(x)
         uw = W @ A.T  # rows A w_l
@@ -196,12 +198,11 @@ def curvature_of_worst(W, c, q, mu, tau, error, heard, inverse, bending):  # typ
 
 
 @_compiled
-def add_stream_blocks(M, blocks):  # type: ignore[no-untyped-def]
-    """Add d -> sum_l Re(d_l^H B_l d_l) to a real symmetric M, in place; blocks (S, n, n) or (1, n, n)."""
-    n = blocks.shape[1]
+def add_stream_blocks(M, B):  # type: ignore[no-untyped-def]
+    """Add d -> sum_l Re(d_l^H B d_l) to a real symmetric M, in place; B complex (n, n)."""
+    n = len(B)
     N = len(M) // 2
     for l in range(N // n):
-        B = blocks[l if len(blocks) > 1 else 0]
         for i in range(n):
             a = l * n + i
             for j in range(n):
@@ -212,94 +213,3 @@ def add_stream_blocks(M, blocks):  # type: ignore[no-untyped-def]
                 M[N + a, N + b] += re
                 M[a, N + b] -= im
                 M[N + a, b] += im
-
-
-@_compiled
-def evaluate_target(W, D, prior):  # type: ignore[no-untyped-def]
-    """Effective information of one target and all that its derivatives need.
-
-    Args:
-        W: Complex (S, n).
-        D: Complex (p, r, n).
-        prior: Information added to every nuisance.
-
-    Returns:
-        value, gradient (S, n), fisher (p, p), inner (p - 1, p - 1), z (p,), Dz (r, n), returned (p, S, r): D_i W.
-
-    """
-    p, r, n = D.shape
-    S = len(W)
-    seen = np.empty((p, S, r), dtype=np.complex128)
-    for i in range(p):
-        seen[i] = W @ D[i].T
-    F = np.empty((p, p))
-    for i in range(p):
-        for j in range(i + 1):
-            total = 0.0
-            for l in range(S):
-                for a in range(r):
-                    x, y = seen[i, l, a], seen[j, l, a]
-                    total += x.real * y.real + x.imag * y.imag
-            F[i, j] = total
-            F[j, i] = total
-    inner = F[1:, 1:].copy()
-    for i in range(p - 1):
-        inner[i, i] += prior
-    z = np.ones(p)
-    z[1:] = -np.linalg.solve(inner, F[1:, 0].copy())
-    Dz = np.zeros((r, n), dtype=np.complex128)
-    mixed = np.zeros((S, r), dtype=np.complex128)
-    for i in range(p):
-        Dz += z[i] * D[i]
-        mixed += z[i] * seen[i]
-    value = 0.0
-    for i in range(p):
-        for j in range(p):
-            value += z[i] * F[i, j] * z[j]
-        if i > 0:
-            value += prior * z[i] ** 2
-    return value, 2.0 * (mixed @ np.conj(Dz)), F, inner, z, Dz, seen, mixed
-
-
-@_compiled
-def nuisance_rows(D, Dz, seen, mixed):  # type: ignore[no-untyped-def]
-    """Gradients of what the nuisances change, real (p - 1, 2 S n)."""
-    p, S, _ = seen.shape
-    n = D.shape[2]
-    rows = np.empty((p - 1, 2 * S * n))
-    for i in range(1, p):
-        R = seen[i] @ np.conj(Dz) + mixed @ np.conj(D[i])
-        for l in range(S):
-            for j in range(n):
-                rows[i - 1, l * n + j] = R[l, j].real
-                rows[i - 1, (S + l) * n + j] = R[l, j].imag
-    return rows
-
-
-@_compiled
-def log_det_rows(D, seen, root):  # type: ignore[no-untyped-def]
-    """Rows whose squares are tr(G dF G dF), G = root^T root the inverse information; and sum G D^H D."""
-    p, S, r = seen.shape
-    n, q = D.shape[2], p - 1
-    E = np.zeros((q, r, n), dtype=np.complex128)
-    back = np.zeros((q, S, r), dtype=np.complex128)
-    for i in range(q):
-        for j in range(q):
-            if root[i, j] != 0.0:
-                E[i] += root[i, j] * D[j + 1]
-                back[i] += root[i, j] * seen[j + 1]
-    pull = np.zeros((n, n), dtype=np.complex128)
-    for i in range(q):
-        pull += np.conj(E[i].T) @ E[i]
-    rows = np.empty((q * (q + 1) // 2, 2 * S * n))
-    at = 0
-    for i in range(q):
-        for j in range(i + 1):
-            T = back[j] @ np.conj(E[i]) + back[i] @ np.conj(E[j])
-            scale = 1.0 if i == j else np.sqrt(2.0)
-            for l in range(S):
-                for k in range(n):
-                    rows[at, l * n + k] = scale * T[l, k].real
-                    rows[at, (S + l) * n + k] = scale * T[l, k].imag
-            at += 1
-    return rows, pull

@@ -12,6 +12,7 @@ from precoding.blocklevel.programme import Point, Programme
 __all__ = ["Direction", "Iterate", "NewtonSystem"]
 
 _MOST_TRIALS = 40
+_LEAST_PIVOT = 1e-14  # of what is left for the objective, before cancellation
 _LEAST_RHO, _FIRST_RHO = 1e-9, 1e-5  # in parts of the median diagonal
 
 
@@ -67,16 +68,30 @@ class NewtonSystem:
     """
 
     def __init__(self, programme: Programme, at: Iterate, mu: float, rho: float) -> None:
+        from scipy.linalg.blas import dsyrk  # scipy.linalg takes a quarter of a second that no import should pay
+
         self._kappa, self._at, self._mu = programme.kappa, at, mu
         self._w = at.y / at.s
-        A, N = at.point.jacobian, at.point.jacobian.shape[1]
+        A = at.point.jacobian
         M, rows = programme.curvature(at.point, at.y, mu)
         squared = np.concatenate([rows, np.sqrt(self._w)[:, None] * A])
-        K = np.empty((N + 1, N + 1))
-        np.add(M, squared.T @ squared, out=K[:N, :N])
-        K[N, :N] = K[:N, N] = -(self._w * self._kappa) @ A
-        K[N, N] = self._w @ self._kappa**2
-        self._factor, self.rho = _factorised(K, rho)
+        # Symmetric, so its transpose is the same matrix as LAPACK wants it; one triangle is enough.
+        K = dsyrk(1.0, squared.T, beta=1.0, c=M.T, lower=1, overwrite_c=1)
+        self._border = -(self._w * self._kappa) @ A
+        corner = float(self._w @ self._kappa**2)
+        diagonal = np.diagonal(K).copy()
+        scale = float(np.median(np.abs(diagonal)))
+        self.rho = max(rho, _LEAST_RHO)
+        for _ in range(_MOST_TRIALS):
+            factor = _factorised(K, diagonal + self.rho * scale)
+            if factor is not None:
+                self._factor = factor
+                self._bordered = self._back(self._border)
+                self._pivot = corner - float(self._border @ self._bordered)
+                if self._pivot > _LEAST_PIVOT * corner:
+                    return
+            self.rho = max(4.0 * self.rho, _FIRST_RHO)
+        raise np.linalg.LinAlgError("no Levenberg term is large enough")
 
     def direction(self) -> Direction:
         """Return the full Newton step."""
@@ -94,23 +109,22 @@ class NewtonSystem:
         return dx, dt, A @ dx - kappa * dt + left
 
     def _solve(self, right: FloatArray, last: float) -> tuple[FloatArray, float]:
+        inner = self._back(right)
+        dt = (last - float(self._border @ inner)) / self._pivot
+        return inner - dt * self._bordered, dt
+
+    def _back(self, right: FloatArray) -> FloatArray:
         from scipy.linalg.lapack import dpotrs
 
-        solution, _ = dpotrs(self._factor, np.append(right, last))
-        return solution[:-1], float(solution[-1])
+        solution: FloatArray = dpotrs(self._factor, right, lower=1)[0]
+        return solution
 
 
-def _factorised(K: FloatArray, rho: float) -> tuple[FloatArray, float]:
-    """Factorise with the smallest Levenberg term at hand that makes K positive definite."""
-    from scipy.linalg.lapack import dpotrf  # a quarter of a second that no import should pay
+def _factorised(K: FloatArray, diagonal: FloatArray) -> FloatArray | None:
+    """Cholesky factor of the lower triangle of K with another diagonal; None where it is not positive definite."""
+    from scipy.linalg.lapack import dpotrf
 
-    scale = float(np.median(np.abs(np.diagonal(K)[:-1])))
-    rho = max(rho, _LEAST_RHO)
-    for _ in range(_MOST_TRIALS):
-        shifted = K.copy(order="F")
-        np.einsum("ii->i", shifted)[:-1] += rho * scale
-        factor, failed = dpotrf(shifted, overwrite_a=True)
-        if not failed:
-            return factor, rho
-        rho = max(4.0 * rho, _FIRST_RHO)
-    raise np.linalg.LinAlgError("no Levenberg term is large enough")
+    shifted = K.copy(order="F")
+    np.einsum("ii->i", shifted)[:] = diagonal
+    factor, failed = dpotrf(shifted, lower=1, clean=0, overwrite_a=1)
+    return None if failed else factor

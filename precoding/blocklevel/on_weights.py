@@ -22,10 +22,11 @@ __all__ = ["Margin", "noise_margin", "prove_with_more_streams", "solve_on_weight
 # The margin is in units of the noise a user could bear: its smoothing must be far below one.
 _FOR_MARGIN = Settings(smoothing=1e-6, most_smoothing=0.01, most_steps=80)
 _WARM = Settings(first_barrier=1e-3)
-_TRACKED = Settings(
-    first_barrier=1e-4, most_steps=60, polishing=0
-)  # with prices and channels known; if it fails, it fails early
-_PART_OF_TOLERANCE = 0.2  # what barriers may cost; the rest is for the smoothing of the worst case
+# With prices and channels known; if it fails, it fails early.
+_TRACKED = Settings(first_barrier=1e-4, most_steps=30, polishing=0)
+_REPASSED = 2.0  # barriers at which the last pass ended
+_PROVEN = 1.8  # tolerances; a gap of the information is twice that of the RCRB, and a tenth is left for rounding
+_PART_OF_TOLERANCE = 0.15  # what barriers may cost; the rest is for the smoothing of the worst case
 # Near the largest SINR there is no room for more smoothing than at the end.
 _SAFE = Settings(first_barrier=1e-2, most_smoothing=1e-3)
 
@@ -47,7 +48,7 @@ def solve_on_weights(task: Task, foreign: FloatArray, start: Start | None, time_
     programme = Programme(task, foreign)
     for first, settings, prices in _starts(programme, start):
         left = None if time_limit_s is None else time_limit_s - (time.perf_counter() - began)
-        settings = replace(settings, accuracy=_PART_OF_TOLERANCE * task.tolerance)
+        settings = replace(settings, accuracy=_PART_OF_TOLERANCE * task.tolerance, gap=_PROVEN * task.tolerance)
         optimum = maximise(programme, first, settings=settings, prices=prices, deadline_s=left)
         if optimum.converged or (left is not None and left <= 0.0):
             break
@@ -59,7 +60,7 @@ def solve_on_weights(task: Task, foreign: FloatArray, start: Start | None, time_
             rank_loss=0.0,
             status=f"interior point: {word} after {optimum.steps} steps",
             solve_time_s=time.perf_counter() - began,
-            memory=Memory(task.network, optimum.prices) if optimum.converged else None,
+            memory=Memory(task.network, optimum.prices, optimum.barrier) if optimum.converged else None,
         )
     ]
 
@@ -71,7 +72,13 @@ def _starts(
     if start is not None:
         memory = start.memory if isinstance(start.memory, Memory) else None
         first = warm_start(programme, start.weights, memory)
-        yield first, _WARM if memory is None else _TRACKED, None if memory is None else memory.prices
+        if memory is None:
+            yield first, _WARM, None
+        elif memory.network is programme.task.network:
+            # The next pass of one design: little has changed.
+            yield first, replace(_TRACKED, first_barrier=_REPASSED * memory.barrier), memory.prices
+        else:
+            yield first, _TRACKED, memory.prices
     yield cold_start(programme), Settings(), None
     safest = Programme(programme.task, programme.foreign, margin=True)
     optimum = maximise(safest, cold_start(safest), settings=_FOR_MARGIN)

@@ -8,7 +8,7 @@ from precoding.arrays import ComplexArray, FloatArray
 from precoding.blocklevel.forms import Form, PaperLinks
 from precoding.blocklevel.interior import Optimum
 from precoding.blocklevel.programme import Programme
-from precoding.blocklevel.worst_links import WorstLinks
+from precoding.blocklevel.worst_links import WorstLinks, law_of_errors
 from precoding.witness import HeardChannels, Witness
 
 __all__ = ["witness_of"]
@@ -36,10 +36,13 @@ def witness_of(programme: Programme, optimum: Optimum) -> Witness:
 def _sensing(programme: Programme, optimum: Optimum) -> list[FloatArray]:
     of_station: dict[int, FloatArray] = {}
     for i, cluster in enumerate(programme.task.clusters):
-        for m, form, scale in zip(cluster.stations, optimum.point.targets[i], programme.scales[i], strict=False):
-            Z = optimum.prices[m] * np.outer(form.z, form.z)
+        if programme.margin:
+            continue
+        targets = optimum.point.targets[i]
+        for m, z, inverse, scale in zip(cluster.stations, targets.z, targets.inverse, programme.scales[i], strict=True):
+            Z = optimum.prices[m] * np.outer(z, z)
             if programme.spreads:
-                Z[1:, 1:] += optimum.barrier * np.linalg.inv(form.inner)
+                Z[1:, 1:] += optimum.barrier * inverse
             of_station[m] = Z / np.outer(scale, scale)
     return [of_station[m] for m in sorted(of_station)]
 
@@ -50,7 +53,7 @@ def _heard(programme: Programme, i: int, W: ComplexArray, links: Form) -> HeardC
     h = network.channels[list(cluster.stations)].transpose(1, 2, 0, 3).reshape(network.J * network.K, -1)
     if isinstance(links, WorstLinks):
         unit = np.sqrt(programme.noise_units[served])[:, None]
-        error, spread = _law(cluster.radii[served], unit * links.error, links.inverse)
+        error, spread = law_of_errors(cluster.radii[served], unit * links.error, links.inverse)
         means, covariances = h.copy(), np.zeros((len(h), *spread.shape[1:]), dtype=np.complex128)
         means[served] += (error @ U.T).conj()
         covariances[served] = spread
@@ -64,11 +67,3 @@ def _heard(programme: Programme, i: int, W: ComplexArray, links: Form) -> HeardC
         tilts[served] = (phase[:, :, None] * unit) @ U.T
         return HeardChannels(h, None, tilts)
     return HeardChannels(h)
-
-
-def _law(radii: FloatArray, worst: ComplexArray, inverse: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
-    """The worst error as mean, and a covariance: what it leaves of the ball goes where the smoothing spreads it."""
-    error = worst * np.minimum(1.0, radii / np.maximum(np.linalg.norm(worst, axis=1), 1e-300))[:, None]
-    left = np.maximum(radii**2 - np.sum(np.abs(error) ** 2, axis=1), 0.0)
-    spread = inverse * (left / np.einsum("uii->u", inverse).real)[:, None, None]
-    return error, spread

@@ -16,15 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.blocklevel.cluster import Cluster
 from precoding.blocklevel.compiled_links import compiled_links
-from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, TargetForm, as_real
+from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, as_real
+from precoding.blocklevel.reduced import (
+    bearable_noise,
+    coefficients,
+    reduced_channels,
+    scales_of,
+    station_of_column,
+    whitened_derivatives,
+)
+from precoding.blocklevel.targets import Targets
 from precoding.blocklevel.task import Task
-from precoding.fisher import jacobian_of
-from precoding.steering import steering, steering_derivative
+from precoding.blocklevel.worst_links import WorstLinks, law_of_errors
 
 __all__ = ["Point", "Programme"]
 
+_WIDTH = 0.4  # of the smoothing, in barriers over prices: half costs half the gap and half as many steps again
 _PRIOR = 1e-9  # on nuisances of unit information
 _LEAST_RADIUS = 1e-7  # of a channel's norm, where some links are known exactly and others are not
 
@@ -36,7 +44,7 @@ class Point:
     Attributes:
         weights: For each cluster, complex (S, n).
         links: For each cluster, what the served users hear of it.
-        targets: For each cluster, what the targets of its BSs return.
+        targets: For each cluster, what the targets of its BSs return; empty in the search for a margin.
         values: (m,) all c_i: targets, served users, powers of BSs, powers of antennas.
         jacobian: (m, N).
         spread: Sum over the targets of the log-determinant of their nuisances' information.
@@ -46,7 +54,7 @@ class Point:
 
     weights: tuple[ComplexArray, ...]
     links: tuple[Form, ...]
-    targets: tuple[tuple[TargetForm, ...], ...]
+    targets: tuple[Targets, ...]
     values: FloatArray
     jacobian: FloatArray
     spread: float
@@ -68,17 +76,22 @@ class Programme:
         network = task.network
         self.served = np.flatnonzero(task.targets > 0.0)
         # In the search for the margin the noise that a user could bear with all power to itself is its unit.
-        self.noise_units = _bearable(task) if margin else np.ones(len(task.targets))
-        self.channels = tuple(_channels(task, c) / np.sqrt(self.noise_units)[:, None] for c in task.clusters)
-        self.coefficients = tuple(_coefficients(task, c) for c in task.clusters)
-        raw = [[_derivatives(task, c, own, foreign) for own in range(len(c.stations))] for c in task.clusters]
+        self.noise_units = bearable_noise(task) if margin else np.ones(len(task.targets))
+        self.channels = tuple(reduced_channels(task, c) / np.sqrt(self.noise_units)[:, None] for c in task.clusters)
+        self.coefficients = tuple(coefficients(task, c) for c in task.clusters)
+        raw = [[whitened_derivatives(task, c, own, foreign) for own in range(len(c.stations))] for c in task.clusters]
         self.unit = min(min(float(np.linalg.norm(D[0], 2)) for D in of_cluster) for of_cluster in raw) ** 2
-        self.scales = tuple(tuple(_scales(D, self.unit) for D in of_cluster) for of_cluster in raw)
+        self.scales = tuple(tuple(scales_of(D, self.unit) for D in of_cluster) for of_cluster in raw)
         self.derivatives = tuple(
-            tuple(np.ascontiguousarray(D / s[:, None, None]) for D, s in zip(Ds, scales, strict=True))
+            np.ascontiguousarray([D / s[:, None, None] for D, s in zip(Ds, scales, strict=True)])
             for Ds, scales in zip(raw, self.scales, strict=True)
         )
-        self.stations = tuple(_station_of_column(task, c) for c in task.clusters)
+        self.stations = tuple(station_of_column(task, c) for c in task.clusters)
+        # For each cluster, (its BSs, n): what a coordinate of unit power takes of the power of its BS.
+        self._shares = tuple(
+            (np.array(c.stations)[:, None] == station) / network.power[list(c.stations), None]
+            for c, station in zip(task.clusters, self.stations, strict=True)
+        )
         n_targets = 0 if margin else network.J
         self.rows = _Rows(n_targets, len(self.served), network.J, network.antenna_power is not None and network.n_tx)
         self.kappa = np.zeros(self.rows.total)
@@ -89,6 +102,7 @@ class Programme:
             self.kappa[self.rows.users] = self.unit / units
         # A path seen along `a` only carries one complex number per stream; fewer than nuisances, and none is unseen.
         paths = len(task.clusters[0].stations)
+        self._ends = np.cumsum([0] + [2 * S * n for S, n in self.shapes]).tolist()
         self.spreads = not margin and all(2 * S >= 3 * paths - 1 for S, _ in self.shapes)
 
     @property
@@ -98,15 +112,21 @@ class Programme:
         return tuple((len(c.users) + extra, h.shape[1]) for c, h in zip(self.task.clusters, self.channels, strict=True))
 
     @property
+    def kinked(self) -> bool:
+        """Whether every stream makes a kink at every user, as in Prop. 3."""
+        return self.task.robustness == "paper"
+
+    @property
     def costs(self) -> int:
         """How many barriers the objective pays for: one a constraint, and one a kink of Prop. 3."""
-        kinks = len(self.served) * sum(S for S, _ in self.shapes) if self.task.robustness == "paper" else 0
+        kinks = len(self.served) * sum(S for S, _ in self.shapes) if self.kinked else 0
         return self.rows.total + kinks
 
     def smoothing(self, barrier: float, prices: FloatArray, floor: float, ceiling: float) -> FloatArray:
         """How far to smooth what each served user hears, (U,), in units of the noise; vanishes with the barrier.
 
-        The exact worst case has one kink; at least `floor` is left there. Prop. 3 has one for every stream and user:
+        The exact worst case has one kink a user, where several channels are equally bad; it is smoothed as much as the
+        barrier of its linear matrix inequality would (mu over the price). Prop. 3 has one for every stream and user:
         each is rounded over the width that costs as much as one constraint's barrier.
 
         Args:
@@ -116,9 +136,11 @@ class Programme:
             ceiling: The most for it.
 
         """
-        if self.task.robustness != "paper":
-            width = 5.0 * barrier if self.margin else 0.5 * float(np.sqrt(barrier))
-            return np.full(len(self.served), max(floor, min(ceiling, width)))
+        if not self.kinked:
+            if self.margin:
+                return np.full(len(self.served), max(floor, min(ceiling, 5.0 * barrier)))
+            widths = _WIDTH * barrier / np.maximum(prices[self.rows.users], 1e-12)
+            return np.asarray(np.clip(widths, floor, ceiling))
         radius = np.max([c.radii for c in self.task.clusters], axis=0)[self.served] / np.sqrt(
             self.noise_units[self.served]
         )
@@ -135,20 +157,21 @@ class Programme:
 
         """
         links = tuple(self._links(i, W, smoothing) for i, W in enumerate(weights))
-        targets = tuple(self._targets(i, W) for i, W in enumerate(weights))
+        derivatives = () if self.margin else self.derivatives
+        targets = tuple(Targets.at(W, D, _PRIOR) for W, D in zip(weights, derivatives, strict=False))
         rows, values = self.rows, np.zeros(self.rows.total)
         values[rows.users] = 0.0 if self.margin else -1.0
-        jacobian = np.zeros((rows.total, sum(2 * S * n for S, n in self.shapes)))
+        jacobian = np.zeros((rows.total, self._ends[-1]))
         spread, pull = 0.0, np.zeros(jacobian.shape[1])
         for i, (W, columns) in enumerate(zip(weights, self._columns(), strict=True)):
             values[rows.users] += links[i].values
             jacobian[rows.users, columns] = as_real(links[i].gradients)
-            for m, target in zip(self.task.clusters[i].stations, targets[i], strict=False):
-                values[m] = target.value
-                jacobian[m, columns] = as_real(target.gradient)
+            if targets:
+                own = list(self.task.clusters[i].stations)
+                values[own], jacobian[own, columns] = targets[i].values, targets[i].jacobian
                 if self.spreads:
-                    spread += target.log_det
-                    pull[columns] += as_real(target.log_det_gradient)
+                    spread += targets[i].spread
+                    pull[columns] = targets[i].pull
             self._powers(i, W, values, jacobian[:, columns])
         return Point(weights, links, targets, values, jacobian, spread, pull)
 
@@ -161,42 +184,73 @@ class Programme:
         """
         from precoding.blocklevel.kernels import add_stream_blocks
 
-        total = np.zeros((point.jacobian.shape[1],) * 2)
-        squared = []
+        blocks, squared = [], []
         for i, columns in enumerate(self._columns()):
             M = point.links[i].curvature(prices[self.rows.users])
-            block = self._power_bend(i, prices)
-            for m, target in zip(self.task.clusters[i].stations, point.targets[i], strict=False):
-                parts = [target.bend(prices[m])]
-                if self.spreads:
-                    common, rows = target.log_det_bend()
-                    parts.append((barrier * common, np.sqrt(barrier) * rows))
-                for common, rows in parts:
-                    block = block + common
-                    wide = np.zeros((len(rows), len(total)))
-                    wide[:, columns] = rows
-                    squared.append(wide)
-            add_stream_blocks(M, block[None])
+            bend = self._power_bend(i, prices)
+            if point.targets:
+                own = list(self.task.clusters[i].stations)
+                common, rows = point.targets[i].curvature(prices[own], barrier if self.spreads else 0.0)
+                bend += common
+                squared.append(rows if len(self._ends) == 2 else _widened(rows, columns, self._ends[-1]))
+            add_stream_blocks(M, bend)
+            blocks.append(M)
+        if len(blocks) == 1:
+            return blocks[0], squared[0] if squared else np.zeros((0, self._ends[-1]))
+        total = np.zeros((self._ends[-1],) * 2)
+        for M, columns in zip(blocks, self._columns(), strict=True):
             total[columns, columns] = M
         return total, np.concatenate(squared) if squared else np.zeros((0, len(total)))
 
+    def bounds(self, point: Point, prices: FloatArray, barrier: float, factor: float) -> bool:
+        """Whether prices prove that no precoder has `factor` times this point's least information.
+
+        The same weak duality as in `precoding.witness`, which judges what is returned, in these coordinates.
+        """
+        from precoding.blocklevel.proof_kernel import is_dual_feasible
+
+        rows = self.rows
+        if self.margin or self.kinked or self.task.network.antenna_power is not None:
+            return False
+        goal = factor * float(point.values[rows.targets].min())
+        paid, earned = float(prices[rows.stations].sum()), float(prices[rows.users].sum())
+        rise = (goal * float(prices[rows.targets].sum()) + earned) / paid - 1.0
+        if not rise > 0.0:
+            return False
+        return all(
+            is_dual_feasible(
+                prices[rows.stations][list(cluster.stations)] @ self._shares[i],
+                rise,
+                self.coefficients[i],
+                prices[rows.users],
+                *self._heard(i, point.links[i]),
+                -0.5 * point.targets[i].curvature(prices[list(cluster.stations)], barrier if self.spreads else 0.0)[0],
+            )
+            for i, cluster in enumerate(self.task.clusters)
+        )
+
+    def _heard(self, i: int, links: Form) -> tuple[ComplexArray, ComplexArray]:
+        """Mean and covariance of the channels at which the prices take the users of a cluster to be."""
+        h = self.channels[i][self.served].conj()
+        if not isinstance(links, WorstLinks):
+            return h, np.zeros((len(h), 0, 0), dtype=np.complex128)
+        error, spread = law_of_errors(self.task.clusters[i].radii[self.served], links.error, links.inverse)
+        return h + error, spread
+
     def _columns(self) -> list[slice]:
-        ends = np.cumsum([0] + [2 * S * n for S, n in self.shapes])
-        return [slice(a, b) for a, b in pairwise(ends)]
+        return [slice(a, b) for a, b in pairwise(self._ends)]
 
     def with_power_left(self, weights: tuple[ComplexArray, ...], slacks: FloatArray) -> tuple[ComplexArray, ...]:
         """Scale the weights of each BS so that the slack of its power limit is what a step meant it to be.
 
         Power limits are spheres: along a straight step across one, its curvature alone would use up a small slack.
         """
-        power, first = self.task.network.power, self.rows.stations.start
+        left = np.maximum(1.0 - slacks[self.rows.stations], 0.0)
         scaled = []
-        for W, station in zip(weights, self.stations, strict=True):
-            gain = np.ones(len(station))
-            for n in np.unique(station):
-                sent = float(np.sum(np.abs(W[:, station == n]) ** 2))
-                gain[station == n] = np.sqrt(max(1.0 - slacks[first + n], 0.0) * power[n] / max(sent, 1e-300))
-            scaled.append(W * gain)
+        for W, cluster, share in zip(weights, self.task.clusters, self._shares, strict=True):
+            sent = share @ np.sum(np.abs(W) ** 2, axis=0)
+            gain = np.sqrt(left[list(cluster.stations)] / np.maximum(sent, 1e-300))
+            scaled.append(W * (gain @ (share > 0.0)))
         return tuple(scaled)
 
     def _links(self, i: int, W: ComplexArray, smoothing: FloatArray) -> Form:
@@ -207,18 +261,13 @@ class Programme:
         if self.task.robustness == "paper":
             return PaperLinks(W, h, c, radii, smoothing)
         radii = np.maximum(radii, _LEAST_RADIUS * np.linalg.norm(h, axis=1))
-        return compiled_links(W, h, c, radii, float(smoothing[0]))
-
-    def _targets(self, i: int, W: ComplexArray) -> tuple[TargetForm, ...]:
-        return () if self.margin else tuple(TargetForm.at(W, D, _PRIOR) for D in self.derivatives[i])
+        return compiled_links(W, h, c, radii, smoothing)
 
     def _powers(self, i: int, W: ComplexArray, values: FloatArray, jacobian: FloatArray) -> None:
-        network = self.task.network
-        for n in self.task.clusters[i].stations:
-            row = self.rows.stations.start + n
-            sent = np.where(self.stations[i] == n, W, 0.0)
-            values[row] = 1.0 - np.sum(np.abs(sent) ** 2) / network.power[n]
-            jacobian[row] = as_real(-2.0 * sent / network.power[n])
+        network, share = self.task.network, self._shares[i]
+        rows = self.rows.stations.start + np.array(self.task.clusters[i].stations)
+        values[rows] = 1.0 - share @ np.sum(np.abs(W) ** 2, axis=0)
+        jacobian[rows] = as_real(-2.0 * share[:, None] * W)
         if network.antenna_power is not None:
             ports = self._ports(i)
             rows = self.rows.antennas.start + ports
@@ -251,53 +300,7 @@ class _Rows:
         self.total = int(ends[3])
 
 
-def _channels(task: Task, cluster: Cluster) -> ComplexArray:
-    network = task.network
-    h = network.channels[list(cluster.stations)].transpose(1, 2, 0, 3).reshape(network.J * network.K, -1)
-    return h @ cluster.directions
-
-
-def _bearable(task: Task) -> FloatArray:
-    """(J K,) factor by which each user's noise could rise with all power to itself and no error of the channel."""
-    network = task.network
-    gains = np.sum(np.abs(network.channels) ** 2 * network.power[:, None, None, None], axis=(0, 3)).ravel()
-    factors: FloatArray = gains / np.where(task.targets > 0.0, task.targets, np.inf)
-    factors[task.targets <= 0.0] = 1.0
-    return factors
-
-
-def _coefficients(task: Task, cluster: Cluster) -> FloatArray:
-    """For every served user and stream: 1 / gamma for its own, -1 for the others."""
-    c = -np.ones((len(task.targets), len(cluster.users) + task.sensing_streams))
-    for column, user in enumerate(cluster.users):
-        if task.targets[user] > 0.0:
-            c[user, column] = 1.0 / task.targets[user]
-    return c[task.targets > 0.0]
-
-
-def _station_of_column(task: Task, cluster: Cluster) -> NDArray[np.int64]:
-    blocks = np.abs(cluster.directions.reshape(len(cluster.stations), task.network.n_tx, -1)).sum(axis=1)
-    station: NDArray[np.int64] = np.array(cluster.stations)[blocks.argmax(axis=0)]
-    return station
-
-
-def _derivatives(task: Task, cluster: Cluster, own: int, foreign: FloatArray) -> ComplexArray:
-    """Whitened derivatives of BS `own` of the cluster, (p, 2, n): its array sees a and a' only."""
-    network, m, stations = task.network, cluster.stations[own], list(cluster.stations)
-    angle, angles = float(network.arrival_angles[m]), network.departure_angles[m, stations]
-    seen = np.stack([steering(network.n_rx, angle), steering_derivative(network.n_rx, angle)], axis=1)
-    power = float(foreign[m]) if len(task.clusters) > 1 else 0.0
-    # C = I + q a a^H shrinks what comes along a by (1 + q n_rx)^-1/2 (Sherman-Morrison); a' is orthogonal to it.
-    white = np.linalg.qr(seen)[1]
-    white[0] /= np.sqrt(1.0 + power * network.n_rx)
-    sent = np.stack([steering(network.n_tx, angles), steering_derivative(network.n_tx, angles)])
-    D = jacobian_of(white.T, sent, network.reflections[m, stations], own) @ cluster.directions
-    scaled: ComplexArray = np.sqrt(2.0 * network.block_length) * D
-    return scaled
-
-
-def _scales(D: ComplexArray, unit: float) -> FloatArray:
-    scales: FloatArray = np.linalg.norm(D, axis=(1, 2))
-    scales[scales == 0.0] = 1.0
-    scales[0] = np.sqrt(unit)
-    return scales
+def _widened(rows: FloatArray, columns: slice, width: int) -> FloatArray:
+    wide = np.zeros((len(rows), width))
+    wide[:, columns] = rows
+    return wide

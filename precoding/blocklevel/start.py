@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from precoding.arrays import ComplexArray, FloatArray
 from precoding.blocklevel.programme import Programme
 from precoding.network import Network
+from precoding.steering import steering, steering_derivative
 
 __all__ = ["Memory", "cold_start", "warm_start"]
 
 _INSIDE = 0.999
-_RIDGE = 1e-6
+_RIDGE = 3e-4  # of a path of unit loudness: paths hardly apart are not told apart by force
 _FOR_USERS, _FOR_TARGETS = 0.5, 0.3  # of each BS's power
 
 
@@ -29,19 +30,21 @@ class Memory:
 
     Attributes:
         network: What it was designed for, in natural units.
-        prices: (m,) of its constraints; None if unknown.
+        prices: (m,) of its constraints.
+        barrier: At which the interior point ended.
 
     """
 
     network: Network
-    prices: FloatArray | None
+    prices: FloatArray
+    barrier: float
 
 
 def warm_start(programme: Programme, weights: ComplexArray, memory: Memory | None = None) -> tuple[ComplexArray, ...]:
     """Weights of a similar task in the coordinates of this one, a little inside the power limits.
 
-    If it is known for which channels they were made, the least change is added that lets every user hear every stream
-    as it did then: a first-order prediction of the optimum when channels move.
+    If it is known for what they were made, the least change is added that lets every user hear, and every target see,
+    every stream as then: a first-order prediction of the optimum when channels and targets move.
 
     Args:
         programme: Of the task at hand.
@@ -51,20 +54,31 @@ def warm_start(programme: Programme, weights: ComplexArray, memory: Memory | Non
     """
     network = programme.task.network
     started = []
-    for i, (cluster, station) in enumerate(zip(programme.task.clusters, programme.stations, strict=True)):
+    for cluster, station in zip(programme.task.clusters, programme.stations, strict=True):
         own = weights[list(cluster.stations)]
         stacked = own.reshape(-1, own.shape[2])
         W = (cluster.directions.conj().T @ stacked).T
         if memory is not None and memory.network.channels.shape == network.channels.shape:
-            before = memory.network.channels[list(cluster.stations)].transpose(1, 2, 0, 3)
-            heard = before.reshape(-1, len(stacked)) @ stacked
-            h = programme.channels[i]
-            gram = h @ h.conj().T
-            gram += _RIDGE * np.trace(gram).real / len(gram) * np.eye(len(gram))
-            W = W + (h.conj().T @ np.linalg.solve(gram, heard - h @ W.T)).T
+            before = _reached(memory.network, cluster.stations) @ stacked
+            paths = _reached(network, cluster.stations) @ cluster.directions
+            loudness = np.maximum(np.linalg.norm(paths, axis=1), np.finfo(np.float64).tiny)
+            rows, missing = paths / loudness[:, None], (before - paths @ W.T) / loudness[:, None]
+            W = W + (rows.conj().T @ np.linalg.solve(rows @ rows.conj().T + _RIDGE * np.eye(len(rows)), missing)).T
         sent = np.array([np.sum(np.abs(W[:, station == n]) ** 2) for n in range(network.J)])
         started.append(W * np.sqrt(np.minimum(1.0, _INSIDE * network.power / np.maximum(sent, 1e-300)))[station])
     return tuple(started)
+
+
+def _reached(network: Network, stations: tuple[int, ...]) -> ComplexArray:
+    """What matters of what a cluster sends, complex (rows, its antennas): channels; v and v' of each BS to targets."""
+    own, N = list(stations), len(stations) * network.n_tx
+    channels = network.channels[own].transpose(1, 2, 0, 3).reshape(-1, N)
+    angles = network.departure_angles[own][:, own].T.ravel()  # of BS n towards all targets, then of the next BS
+    blocks = np.zeros((2, len(own), len(own), len(own), network.n_tx), dtype=np.complex128)
+    n = np.arange(len(own))
+    for kind, sent in enumerate((steering, steering_derivative)):
+        blocks[kind, n, :, n] = sent(network.n_tx, angles).reshape(len(own), len(own), -1)
+    return np.concatenate([channels, blocks.reshape(-1, N)])
 
 
 def _of_cluster(programme: Programme, i: int) -> ComplexArray:

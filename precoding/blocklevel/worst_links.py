@@ -21,7 +21,7 @@ import numpy as np
 from precoding.arrays import ComplexArray, FloatArray
 from precoding.blocklevel.forms import as_real, per_stream, quadratic
 
-__all__ = ["WorstLinks", "worst_links"]
+__all__ = ["WorstLinks", "law_of_errors", "worst_links"]
 
 _ITERATIONS = 80
 _LEAST_BENDING = 1e-12
@@ -34,7 +34,7 @@ class WorstLinks:
     Attributes:
         W: Complex (S, n).
         c: (U, S): 1 / gamma for the user's own stream, -1 for the others.
-        mu: Smoothing in units of the noise.
+        mu: (U,) smoothing in units of the noise.
         tau: (U,) multiplier of the ball.
         error: Complex (U, n): conj(e) at the worst.
         heard: Complex (U, n): conj(h + e).
@@ -46,7 +46,7 @@ class WorstLinks:
 
     W: ComplexArray
     c: FloatArray
-    mu: float
+    mu: FloatArray
     tau: FloatArray
     error: ComplexArray
     heard: ComplexArray
@@ -71,9 +71,9 @@ class WorstLinks:
         """See `Form`."""
         own, beyond = self._own
         G = np.einsum("ul,ui->uli", self.c * self._amplitudes, self.heard)
-        if self.mu:
-            G += self.mu * self.c[:, :, None] * np.einsum("uij,lj->uli", self.inverse, self.W)
-            G -= self.mu * (own / beyond[:, None])[:, :, None] * self.W
+        mu = self.mu[:, None]
+        G += (mu * self.c)[:, :, None] * np.einsum("uij,lj->uli", self.inverse, self.W)
+        G -= (mu * own / beyond[:, None])[:, :, None] * self.W
         doubled: ComplexArray = 2.0 * G
         return doubled
 
@@ -87,22 +87,21 @@ class WorstLinks:
         cc = 2.0 * q[:, None, None] * c[:, :, None] * c[:, None, :]
         xx = np.einsum("ui,uj->uij", x, x.conj())
         P = per_stream(
-            np.einsum("ul,uij->lij", -2.0 * q[:, None] * c, xx + mu * A, optimize=True)
-            + np.einsum("ul->l", 2.0 * mu * q[:, None] * own / beyond[:, None])[:, None, None] * np.eye(x.shape[1])
+            np.einsum("ul,uij->lij", -2.0 * q[:, None] * c, xx + mu[:, None, None] * A, optimize=True)
+            + np.einsum("ul->l", 2.0 * (mu * q)[:, None] * own / beyond[:, None])[:, None, None] * np.eye(x.shape[1])
         )
         swapped = K.swapaxes(1, 2)
         U, S, n = len(q), *self.W.shape
-        with_A = (cc * (E[:, :, None] * E.conj()[:, None] + mu * swapped)).reshape(U, S * S)
+        with_A = (cc * (E[:, :, None] * E.conj()[:, None] + mu[:, None, None] * swapped)).reshape(U, S * S)
         of_pairs = with_A.T @ A.reshape(U, n * n) + (cc * swapped).reshape(U, S * S).T @ xx.reshape(U, n * n)
         P += of_pairs.reshape(S, S, n, n).swapaxes(1, 2)
         Q = np.einsum("ulm,ui,ulj->limj", 2.0 * cc * E.conj()[:, None], x.conj(), u.conj(), optimize=True)
-        Q += mu * np.einsum("ulm,umi,ulj->limj", cc, u.conj(), u.conj(), optimize=True)
+        Q += np.einsum("ulm,umi,ulj->limj", mu[:, None, None] * cc, u.conj(), u.conj(), optimize=True)
         M = quadratic(P, Q)
         turn = as_real(self._turn(E, u))
         M -= (turn * (q / self.bending)[:, None]).T @ turn
-        if mu:
-            swell = as_real(2.0 * own[:, :, None] * self.W)
-            M -= (swell * (mu * q / beyond**2)[:, None]).T @ swell
+        swell = as_real(2.0 * own[:, :, None] * self.W)
+        M -= (swell * (mu * q / beyond**2)[:, None]).T @ swell
         return M
 
     def _turn(self, E: ComplexArray, u: ComplexArray) -> ComplexArray:
@@ -110,13 +109,13 @@ class WorstLinks:
         own, beyond = self._own
         y = np.einsum("uij,uj->ui", self.inverse, self.error)
         turn = -E[:, :, None] * y[:, None] - (y.conj() @ self.W.T)[:, :, None] * self.heard[:, None]
-        turn -= self.mu * np.einsum("uij,ulj->uli", self.inverse, u)
-        turn = self.c[:, :, None] * turn + self.mu * (own / beyond[:, None] ** 2)[:, :, None] * self.W
+        turn -= self.mu[:, None, None] * np.einsum("uij,ulj->uli", self.inverse, u)
+        turn = self.c[:, :, None] * turn + (self.mu[:, None] * own / beyond[:, None] ** 2)[:, :, None] * self.W
         doubled: ComplexArray = 2.0 * turn
         return doubled
 
 
-def worst_links(W: ComplexArray, h: ComplexArray, c: FloatArray, radius: FloatArray, mu: float) -> WorstLinks:
+def worst_links(W: ComplexArray, h: ComplexArray, c: FloatArray, radius: FloatArray, mu: FloatArray) -> WorstLinks:
     """Evaluate the worst case of every user.
 
     Args:
@@ -124,7 +123,7 @@ def worst_links(W: ComplexArray, h: ComplexArray, c: FloatArray, radius: FloatAr
         h: Complex (U, n).
         c: (U, S).
         radius: (U,), above 0.
-        mu: Smoothing, at least 0.
+        mu: (U,) smoothing, at least 0.
 
     """
     n = W.shape[1]
@@ -153,7 +152,24 @@ def worst_links(W: ComplexArray, h: ComplexArray, c: FloatArray, radius: FloatAr
     )
 
 
-def _multiplier(d: FloatArray, b2: FloatArray, radius2: FloatArray, p: FloatArray, mu: float) -> FloatArray:
+def law_of_errors(radii: FloatArray, worst: ComplexArray, inverse: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
+    """Return mean and covariance of a law of errors within a ball, |mean|^2 + trace <= radius^2, as prices want it.
+
+    The mean is the worst error, and what it leaves of the ball goes where the smoothing spreads it.
+
+    Args:
+        radii: (U,).
+        worst: Complex (U, n).
+        inverse: Complex (U, n, n): (M + tau I)^-1.
+
+    """
+    error = worst * np.minimum(1.0, radii / np.maximum(np.linalg.norm(worst, axis=1), 1e-300))[:, None]
+    left = np.maximum(radii**2 - np.sum(np.abs(error) ** 2, axis=1), 0.0)
+    spread = inverse * (left / np.einsum("uii->u", inverse).real)[:, None, None]
+    return error, spread
+
+
+def _multiplier(d: FloatArray, b2: FloatArray, radius2: FloatArray, p: FloatArray, mu: FloatArray) -> FloatArray:
     """Root of |e(tau)|^2 + mu (...) = radius^2: the left side is convex and falls; Newton on its inverse root."""
     n = d.shape[1]
     low = np.maximum(0.0, -d[:, 0])
@@ -164,9 +180,8 @@ def _multiplier(d: FloatArray, b2: FloatArray, radius2: FloatArray, p: FloatArra
         shifted = d + tau[:, None]
         left = np.sum(b2 / shifted**2, axis=1)
         slope = -2.0 * np.sum(b2 / shifted**3, axis=1)
-        if mu:
-            left += mu * (np.sum(1.0 / shifted - 1.0 / tau[:, None], axis=1) + 1.0 / tau - 1.0 / (tau + p))
-            slope -= mu * (np.sum(shifted**-2.0 - tau[:, None] ** -2.0, axis=1) + tau**-2.0 - (tau + p) ** -2.0)
+        left += mu * (np.sum(1.0 / shifted - 1.0 / tau[:, None], axis=1) + 1.0 / tau - 1.0 / (tau + p))
+        slope -= mu * (np.sum(shifted**-2.0 - tau[:, None] ** -2.0, axis=1) + tau**-2.0 - (tau + p) ** -2.0)
         above = left > radius2
         low, high = np.where(above, tau, low), np.where(above, high, tau)
         left = np.maximum(left, 1e-300)

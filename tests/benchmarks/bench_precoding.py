@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from precoding_alternating import joint_against_alternating
 from precoding_case import Check, warm_up
+from precoding_following import arrays, following, reliability, scaling, tracking
 from precoding_limits import limits, single_cell
 from precoding_right import right
 from precoding_robust import robust
@@ -35,6 +36,11 @@ ROWS: dict[str, Row] = {
     "alternating": joint_against_alternating,
     "time": speed,
     "import": importing,
+    "following": following,
+    "arrays": arrays,
+    "reliability": reliability,
+    "scaling": scaling,
+    "tracking": tracking,
 }
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from precoding import InfeasibleError, Network, design, witnessed_information
 from precoding.blocklevel.compiled_links import compiled_links
-from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, TargetForm, as_real
+from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, as_real
 from precoding.blocklevel.joint import Request
 from precoding.blocklevel.on_weights import noise_margin, solve_on_weights
+from precoding.blocklevel.targets import Targets
 from precoding.blocklevel.worst_links import worst_links
 from precoding.witness import Witness
 from precoding.worst_case import smallest_form
@@ -36,9 +37,9 @@ def some_forms() -> dict[str, Callable[[Complex], Form]]:
     return {
         "nominal": lambda W: NominalLinks(W, h, c),
         "paper": lambda W: PaperLinks(W, h, c, radius, np.full(USERS, 1e-3)),
-        "worst, smoothed": lambda W: worst_links(W, h, c, radius, 1e-2),
-        "worst": lambda W: worst_links(W, h, c, radius, 0.0),
-        "compiled": lambda W: compiled_links(W, h, c, radius, 1e-2),
+        "worst, smoothed": lambda W: worst_links(W, h, c, radius, np.array([1e-2, 3e-2, 0.0])),
+        "worst": lambda W: worst_links(W, h, c, radius, np.zeros(USERS)),
+        "compiled": lambda W: compiled_links(W, h, c, radius, np.array([1e-2, 3e-2, 0.0])),
     }
 
 
@@ -67,7 +68,8 @@ def test_compiled_worst_case_is_the_readable_one(streams: int, dim: int, users: 
     c, radius, prices = -np.ones((users, streams)), rng.uniform(0.1, 0.5, users), rng.random(users)
     own = np.arange(min(users, streams))
     c[own, own] = 0.3
-    plain, fast = worst_links(W, h, c, radius, mu), compiled_links(W, h, c, radius, mu)
+    smoothing = np.full(users, mu)
+    plain, fast = worst_links(W, h, c, radius, smoothing), compiled_links(W, h, c, radius, smoothing)
     # The same formulas; the decomposition is in another basis.
     assert fast.values == pytest.approx(plain.values, rel=1e-9)
     assert np.allclose(fast.gradients, plain.gradients, rtol=1e-9, atol=1e-9)
@@ -81,18 +83,22 @@ def squares(parts: tuple[Complex, np.ndarray], d: Complex) -> np.ndarray:
     return as_real(d @ block.T) + rows.T @ (rows @ as_real(d))
 
 
-def test_information_and_its_barrier_have_the_derivatives_they_claim() -> None:
+@pytest.mark.parametrize(("prices", "barrier"), [((0.3, 0.9), 0.0), ((0.0, 0.0), 0.7), ((0.3, 0.9), 0.7)])
+def test_information_and_its_barrier_have_the_derivatives_they_claim(prices: tuple[float, ...], barrier: float) -> None:
     rng, (W, d) = np.random.default_rng(2), weights()
-    D = complex_normal(rng, 3, 2, DIM)
-    at, after, before = (TargetForm.at(w, D, 1e-9) for w in (W, W + d, W - d))
-    for value, gradient, parts in (
-        ("value", "gradient", at.bend(1.0)),
-        ("log_det", "log_det_gradient", at.log_det_bend()),
-    ):
-        slope = np.sum(getattr(at, gradient).conj() * d).real
-        assert slope == pytest.approx((getattr(after, value) - getattr(before, value)) / 2, rel=1e-5)
-        turned = as_real(getattr(after, gradient) - getattr(before, gradient)) / 2
-        assert np.linalg.norm(squares(parts, d) + turned) < 1e-5 * np.linalg.norm(turned)
+    D, y = complex_normal(rng, 2, 3, 2, DIM), np.array(prices)
+    at, after, before = (Targets.at(w, D, 1e-9) for w in (W, W + d, W - d))
+
+    def priced(t: Targets) -> float:
+        return float(y @ t.values + barrier * t.spread)
+
+    def slope(t: Targets) -> np.ndarray:
+        return y @ t.jacobian + barrier * t.pull
+
+    # Central differences of steps of 1e-4 are wrong by their square, times what third derivatives there are.
+    assert slope(at) @ as_real(d) == pytest.approx((priced(after) - priced(before)) / 2, rel=1e-5)
+    turned = (slope(after) - slope(before)) / 2
+    assert np.linalg.norm(squares(at.curvature(y, barrier), d) + turned) < 1e-5 * np.linalg.norm(turned)
 
 
 def test_smoothing_never_promises_more_than_the_exact_worst_case() -> None:
@@ -102,8 +108,8 @@ def test_smoothing_never_promises_more_than_the_exact_worst_case() -> None:
         c, radius = -np.ones((1, STREAMS)), rng.uniform(0.05, 1.0, size=1)
         c[0, 0] = 1 / rng.uniform(0.5, 30.0)
         exact = smallest_form((c * W.T) @ W.conj(), h[0].conj(), float(radius[0]))[0]
-        assert worst_links(W, h, c, radius, 0.0).values[0] == pytest.approx(exact, rel=1e-8, abs=1e-8)
-        assert worst_links(W, h, c, radius, 10 ** rng.uniform(-4, 0)).values[0] <= exact + 1e-9 * abs(exact)
+        assert worst_links(W, h, c, radius, np.zeros(1)).values[0] == pytest.approx(exact, rel=1e-8, abs=1e-8)
+        assert worst_links(W, h, c, radius, 10 ** rng.uniform(-4, 0, 1)).values[0] <= exact + 1e-9 * abs(exact)
 
 
 @pytest.mark.parametrize("scheme", ["blp-cbf", "blp-comp"])
