@@ -59,9 +59,11 @@ def designs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Network, str, float, 
     """Every call of the real solver."""
     calls: list[tuple[Network, str, float, str]] = []
 
-    def counted(network: Network, scheme: str, *, min_sinr_db: float, robustness: str) -> Design:
+    def counted(
+        network: Network, scheme: str, *, min_sinr_db: float, robustness: str, start: Design | None, tolerance: float
+    ) -> Design:
         calls.append((network, scheme, min_sinr_db, robustness))
-        return design(network, scheme, min_sinr_db=min_sinr_db, robustness=robustness)
+        return design(network, scheme, min_sinr_db=min_sinr_db, robustness=robustness, start=start, tolerance=tolerance)
 
     monkeypatch.setattr(testbed.designer, "design", counted)
     return calls
