@@ -21,6 +21,7 @@ from precoding.network import Network
 from precoding.result import Design
 from precoding.sinr import expected_sinr, sinr
 from precoding.steering import steering, steering_derivative
+from precoding.warming import warm_up
 from precoding.witness import HeardChannels, Witness, witnessed_information
 from precoding.worst_case import prop3_sinr, worst_case_sinr
 
@@ -54,6 +55,7 @@ __all__ = [
     "sinr",
     "steering",
     "steering_derivative",
+    "warm_up",
     "witnessed_information",
     "worst_case_sinr",
 ]

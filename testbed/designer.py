@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from precoding import Design, InaccurateError, Network, design
+from precoding import Design, InaccurateError, Network, design, warm_up
 from testbed.knowledge import Knowledge
 from testbed.precoder import Precoder
 from testbed.scenario import Scenario
@@ -48,6 +48,10 @@ class LiveDesigner:
         self._network: Network | None = None
         self._last: Design | None = None
         self._precoder: Precoder | None = None
+
+    def warm_up(self) -> None:
+        """Load or compile all that a design needs: seconds that no frame should have to wait for."""
+        warm_up(self.scenario.scheme.name, self.scenario.scheme.robustness)
 
     def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
         """See `Designer.decide`.

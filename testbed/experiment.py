@@ -58,7 +58,9 @@ def run(
     """
     with Bench(scenario, _frame(scenario), seed) as bench:
         radios = {name: _radio_facts(scenario, bench, name) for name in bench.capabilities}
-        loop = Loop(scenario, seed, bench, _calibrations(bench), LiveDesigner(scenario, station_power(scenario)))
+        designer = LiveDesigner(scenario, station_power(scenario))
+        designer.warm_up()
+        loop = Loop(scenario, seed, bench, _calibrations(bench), designer)
         writer = RecordingWriter.create(
             output, scenario_text=scenario.text, seed=seed, versions=versions(), radios=radios, overwrite=overwrite
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -84,26 +85,31 @@ def design_block_level(request: Request, *, start: Design | None = None, time_li
     The weights themselves are optimised first. Where their certificate does not close, a proof with more streams is
     tried, and then the relaxation by cones. A proof holds for any weights, whoever found them.
 
+    In the time given, what is feasible is improved as far as it goes; if nothing new is feasible by then, the earlier
+    design may still be.
+
     Raises:
         InfeasibleError: Proven.
-        InaccurateError: No certificate holds.
+        InaccurateError: No certificate holds; carries the best that is feasible, with its gap.
 
     """
+    began = time.perf_counter()
     found: list[_Found] = []
     first = None if start is None else _start_of(request, start)
     design: Design | None = None
     for solver in (solve_on_weights, prove_with_more_streams, _by_cones):
-        spent = sum(f.design.solve_time_s for f in found)
-        left = None if time_limit_s is None else time_limit_s - spent
+        left = None if time_limit_s is None else began + time_limit_s - time.perf_counter()
         if left is not None and left <= 0.0:
             break
         found += _settled(request, solver, first, left)
         design = _best(request, found)
-        first = None if design is None else _start_of(request, design)
+        first = first if design is None else _start_of(request, design)
         if design is not None and design.certificate.gap <= request.close:
             return design
         if design is None and solver is solve_on_weights:
             refuse_if_infeasible(request)
+    if design is None and start is not None:
+        design = _unchanged(request, start, found)
     design = design or (found[-1].design if found else None)
     if design is None or not design.certificate.holds():
         raise _inaccurate(request, design)
@@ -128,6 +134,18 @@ def _best(request: Request, found: list[_Found]) -> Design | None:
     tightened = [_tightened(request, d, found) for d in sorted(feasible, key=_merit)[:_CANDIDATES]]
     proven = [d for d in tightened if d.certificate.gap <= request.close]
     return min(proven or tightened, key=_merit, default=None)
+
+
+def _unchanged(request: Request, start: Design, found: list[_Found]) -> Design | None:
+    """Return the earlier design as it is, if it still keeps its promises."""
+    earlier = _start_of(request, start)
+    if earlier is None:
+        return None
+    same = Answer(earlier.weights, None, 0.0, "the earlier design, unchanged", 0.0, earlier.memory)
+    design = _judged(request, same, None)
+    if not design.certificate.is_feasible():
+        return None
+    return _tightened(request, design, found) if found else design
 
 
 def _tightened(request: Request, design: Design, found: list[_Found]) -> Design:

@@ -13,6 +13,24 @@ _compiled = nb.njit(cache=True, error_model="numpy", fastmath=_FAST)
 
 
 @_compiled
+def _fisher(W, D, seen, F):  # type: ignore[no-untyped-def]
+    """Fill seen, D_i W, and the Fisher matrix F, in place."""
+    p, r, n = D.shape
+    flat = np.dot(W, np.ascontiguousarray(D.reshape(p * r, n).T))
+    for i in range(p):
+        for l in range(len(W)):
+            for a in range(r):
+                seen[i, l, a] = flat[l, i * r + a]
+        for j in range(i + 1):
+            total = 0.0
+            for l in range(len(W)):
+                for a in range(r):
+                    x, y = seen[i, l, a], seen[j, l, a]
+                    total += x.real * y.real + x.imag * y.imag
+            F[i, j], F[j, i] = total, total
+
+
+@_compiled
 def evaluate_targets(W, D, prior):  # type: ignore[no-untyped-def]
     """Effective information of every target of a cluster and all that derivatives need.
 
@@ -36,19 +54,7 @@ def evaluate_targets(W, D, prior):  # type: ignore[no-untyped-def]
     mixed, spread, pull = np.zeros((M, S, r), dtype=np.complex128), 0.0, np.zeros(2 * N)
     F = np.empty((p, p))
     for m in range(M):
-        flat = np.dot(W, np.ascontiguousarray(D[m].reshape(p * r, n).T))
-        for i in range(p):
-            for l in range(S):
-                for a in range(r):
-                    seen[m, i, l, a] = flat[l, i * r + a]
-        for i in range(p):
-            for j in range(i + 1):
-                total = 0.0
-                for l in range(S):
-                    for a in range(r):
-                        x, y = seen[m, i, l, a], seen[m, j, l, a]
-                        total += x.real * y.real + x.imag * y.imag
-                F[i, j], F[j, i] = total, total
+        _fisher(W, D[m], seen[m], F)
         inner = F[1:, 1:].copy()
         for i in range(p - 1):
             inner[i, i] += prior

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from precoding import InfeasibleError, Network, design, witnessed_information
+from precoding import InaccurateError, InfeasibleError, Network, design, witnessed_information
 from precoding.blocklevel.compiled_links import compiled_links
 from precoding.blocklevel.forms import Form, NominalLinks, PaperLinks, as_real
 from precoding.blocklevel.joint import Request
@@ -206,3 +206,28 @@ def test_a_user_without_promise_is_served_what_is_left(network: Make) -> None:
     fewer, all_four = (design(net, "blp-cbf", min_sinr_db=t).certificate for t in (some, 8.0))
     assert fewer.holds()
     assert fewer.rcrb_rad.max() < all_four.rcrb_rad.max()
+
+
+def test_out_of_time_the_earlier_design_is_kept_while_it_holds(network: Make) -> None:
+    net = network(seed=8)
+    first = design(net, "blp-comp", min_sinr_db=6.0)
+    with pytest.raises(InaccurateError) as caught:
+        design(net, "blp-comp", min_sinr_db=5.0, start=first, time_limit_s=1e-9)
+    kept = caught.value.design
+    assert kept is not None
+    assert kept.status == "the earlier design, unchanged"
+    assert kept.certificate.is_feasible()
+    assert kept.weights == pytest.approx(first.weights, rel=1e-12)
+
+
+@pytest.mark.parametrize("scheme", ["blp-cbf", "blp-comp"])
+def test_with_a_start_ever_less_is_to_be_done(network: Make, scheme: str) -> None:
+    net = network(seed=8)
+    first = design(net, scheme, min_sinr_db=5.0, tolerance=1e-3)
+    near = replace(net, channels=net.channels * np.exp(1e-3j), csi_radius=1.01 * net.csi_radius)
+    again = design(near, scheme, min_sinr_db=5.0, start=first, tolerance=1e-3)
+    cold = design(near, scheme, min_sinr_db=5.0, tolerance=1e-3)
+    # Both are within their tolerance of the same bound.
+    assert again.certificate.rcrb_rad.max() == pytest.approx(cold.certificate.rcrb_rad.max(), rel=2e-3)
+    assert again.certificate.gap <= 1e-3
+    assert len(again.history) <= len(cold.history)
