@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.bounds import DARK, array_output_snr, crb_cbf, crb_comp
-from precoding.fisher import echo_covariance, echo_derivatives, illuminations, information_left, receive_gains
+from precoding.bounds import DARK
+from precoding.fisher import echo_derivatives, illuminations, information_left, receive_gains
 from precoding.network import Network
 from precoding.sinr import cooperates, sinr
 from precoding.steering import steering
@@ -135,7 +135,7 @@ def certify(
     cooperate = cooperates(weights, network.K, cooperate)
     nominal = sinr(network.channels, weights, network.user_noise, cooperate=cooperate)  # refuses what is not finite
     antenna_power = np.sum(np.abs(weights) ** 2, axis=2)
-    rcrb, output_snr = _sensing_of(network, weights, cooperate=cooperate)
+    rcrb, output_snr = sensing_accuracy(network, weights, cooperate=cooperate)
     worst = worst_case_sinr(network, weights, cooperate=cooperate)
     promised = {"exact": worst, "none": nominal}
     if robustness not in promised:
@@ -203,35 +203,17 @@ def _from_abroad(network: Network, beams: FloatArray) -> FloatArray:
     return total
 
 
-def sensing_accuracy(network: Network, covariances: ComplexArray) -> tuple[FloatArray, FloatArray]:
-    """RCRB in rad and linear array-output SNR at each BS.
+def sensing_accuracy(network: Network, signals: ComplexArray, *, cooperate: bool) -> tuple[FloatArray, FloatArray]:
+    """Return the RCRB in rad and the linear array-output SNR at each BS, without a matrix of the size of the arrays.
+
+    The same as `crb_cbf` and `crb_comp` of `precoding.bounds`, from what reaches the targets.
 
     Args:
         network: What is sensed.
-        covariances: Of the signals, W W^H or X X^H / L: complex (J, n_tx, n_tx) where a BS knows only its own signal
-            (CBF), or (J n_tx, J n_tx) where it knows all (CoMP).
+        signals: Complex (J, n_tx, S) with R = sum_s x_s x_s^H: weights, or a waveform over sqrt(L).
+        cooperate: Whether each BS knows the signals of all (CoMP) or only its own (CBF).
 
     """
-    alone = covariances.ndim == 3
-    interference = foreign_reflections(network, covariances) if alone else np.zeros(network.J)
-    variance, snr = np.empty(network.J), np.empty(network.J)
-    for m in range(network.J):
-        noise, n_rx = float(network.radar_noise[m]), network.n_rx
-        if alone:
-            angles, reflections = network.arrival_angles[m : m + 1], network.reflections[m, m : m + 1]
-            gram = network.block_length * covariances[m]
-            C = echo_covariance(float(angles[0]), float(interference[m]), noise, n_rx)
-            variance[m] = crb_cbf(float(angles[0]), complex(reflections[0]), gram, C)
-        else:
-            angles, reflections = network.departure_angles[m], network.reflections[m]
-            gram = network.block_length * covariances
-            variance[m] = crb_comp(m, angles, reflections, gram, noise, n_rx)
-        snr[m] = array_output_snr(angles, reflections, gram, noise, n_rx)
-    return np.sqrt(variance), snr
-
-
-def _sensing_of(network: Network, signals: ComplexArray, *, cooperate: bool) -> tuple[FloatArray, FloatArray]:
-    """Return the same as `sensing_accuracy` for signals (J, n_tx, S), without a matrix of the size of the arrays."""
     J, n_rx, noise = network.J, network.n_rx, network.radar_noise
     stations = np.arange(J)
     sent, reflections = illuminations(network.departure_angles, signals), network.reflections

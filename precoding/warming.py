@@ -22,7 +22,8 @@ def warm_up(scheme: str, robustness: str = "exact") -> None:
 
     """
     known = _small_network(0.0)
-    symbols = np.zeros((known.J * known.K, known.block_length), dtype=np.int64) if scheme.startswith("slp") else None
+    size = known.J * known.K, known.block_length
+    symbols = np.random.default_rng(0).integers(0, 4, size) if scheme.startswith("slp") else None
     first = design(known, scheme, min_sinr_db=3.0, robustness=robustness, symbols=symbols)
     moved = _small_network(1e-3)
     design(moved, scheme, min_sinr_db=3.0, robustness=robustness, symbols=symbols, start=first, tolerance=1e-3)

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.fisher import echo_covariance, echo_jacobian
+from precoding.fisher import jacobian_of
 from precoding.network import Network
+from precoding.steering import steering, steering_derivative, steering_with_derivative
 from precoding.symbollevel.psk import region_edges
 
 __all__ = ["SymbolPrices", "bounded_information"]
 
 _ROUNDING = 1e-10
 _LEAST_EXCESS = 1e-13
-_HALVINGS = 60
+_NEWTON_STEPS, _CONVERGED = 60, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +82,16 @@ def bounded_information(
     every = list(range(J))
     for stations in [every] if prices.leaks is None else [[m] for m in every]:
         yardstick = power[stations].ravel()
-        B = np.diag(yardstick) - _sensing_form(network, prices, stations)
-        root = 1.0 / np.sqrt(yardstick)
-        relative = float(np.linalg.eigvalsh(root[:, None] * B * root)[0])
+        c, w = _pulls(network, symbols, order, prices, stations)
+        bases = _seen(network, stations, alike=prices.antennas is None)
+        seen = np.asarray(block_diag(*bases))
+        c, echo = c @ seen, _sensing_form(network, prices, stations, bases)
+        paying = seen.conj().T @ (yardstick[:, None] * seen)
+        root = 1.0 / np.sqrt(np.diagonal(paying).real)
+        relative = 1.0 - float(np.linalg.eigvalsh(root[:, None] * echo * root)[-1])
         excess = max(_LEAST_EXCESS - relative, 0.0)  # raise all power prices until B >= 0
         total += (1.0 + excess) * network.block_length * float(paid[stations].sum())
-        c, w = _pulls(network, symbols, order, prices, stations)
-        total += _largest_left(B + excess * np.diag(yardstick), c, w)
+        total += _largest_left((1.0 + excess) * paying - echo, c, w)
     return total / price
 
 
@@ -114,18 +119,38 @@ def _noise_earned(noise: FloatArray, leaks: FloatArray) -> float:
     return float(np.sum(np.sqrt(noise**2 - leaked)))
 
 
-def _sensing_form(network: Network, prices: SymbolPrices, stations: list[int]) -> ComplexArray:
-    """Sum over the BSs of a cluster of 2 sum_ij Z_ij D_i^H C^-1 D_j (its Hermitian part)."""
-    total: ComplexArray = np.zeros((len(stations) * network.n_tx,) * 2, dtype=np.complex128)
+def _sensing_form(network: Network, prices: SymbolPrices, stations: list[int], bases: ComplexArray) -> ComplexArray:
+    """Sum over the BSs of a cluster of 2 sum_ij Z_ij D_i^H C^-1 D_j (its Hermitian part), on the bases of its BSs.
+
+    Echoes lie in the span of a and a', which are orthogonal, and C differs from I along a only.
+    """
+    P, n_tx, n = bases.shape
+    total: ComplexArray = np.zeros((P * n,) * 2, dtype=np.complex128)
     for own, m in enumerate(stations):
         angles, reflections = network.departure_angles[m, stations], network.reflections[m, stations]
-        D = echo_jacobian(angles, reflections, own, network.n_tx, network.n_rx)
-        C = echo_covariance(float(network.arrival_angles[m]), float(prices.foreign[m]), 1.0, network.n_rx)
-        whitened = np.linalg.solve(np.linalg.cholesky(C), D)
-        weighted = np.einsum("ij,jan->ian", prices.sensing[m], whitened)
-        form = 2.0 * np.einsum("ian,iak->nk", whitened.conj(), weighted)
+        strength = np.linalg.norm(steering_with_derivative(network.n_rx, network.arrival_angles[m]), axis=1)
+        strength[0] /= np.sqrt(1.0 + network.n_rx * prices.foreign[m])
+        v = (steering_with_derivative(n_tx, angles)[:, :, None] @ bases)[:, :, 0]
+        whitened = jacobian_of(np.diag(strength).astype(np.complex128), v, reflections, own)
+        weighted = np.tensordot(prices.sensing[m], whitened, axes=1).reshape(-1, len(total))
+        form = 2.0 * whitened.reshape(weighted.shape).conj().T @ weighted
         total += 0.5 * (form + form.conj().T)
     return total
+
+
+def _seen(network: Network, stations: list[int], *, alike: bool) -> ComplexArray:
+    """Orthonormal bases of what users and targets see of each BS, complex (P, n_tx, n).
+
+    Of the rest B is the power price, which is positive; with prices of antennas, that are not alike, nothing is left.
+    """
+    angles = network.departure_angles[:, stations].T
+    rows = [network.channels[stations].reshape(len(stations), -1, network.n_tx)]
+    rows += [of(network.n_tx, angles) for of in (steering, steering_derivative)]
+    unit = [part / np.maximum(np.abs(part).max(axis=(1, 2), keepdims=True), 1e-300) for part in rows]
+    directions = np.concatenate(unit, axis=1).conj().swapaxes(1, 2)
+    if not alike or directions.shape[2] >= network.n_tx:
+        return np.repeat(np.eye(network.n_tx, dtype=np.complex128)[None], len(stations), axis=0)
+    return np.asarray(np.linalg.qr(directions)[0])
 
 
 def _pulls(
@@ -147,15 +172,24 @@ def _pulls(
 def _largest_left(B: ComplexArray, c: ComplexArray, w: FloatArray) -> float:
     """Sum over s of sup_x Re(c_s^H x) - w_s |x| - x^H B x, B > 0.
 
-    -w |x| <= -w Re v^H x for any |v| <= 1; v = c / (2 rho B + w) with rho = |x| is the best, a larger rho still valid.
+    -w |x| <= -w Re v^H x for any |v| <= 1, so every such v gives a bound. The best is c / (2 rho B + w) with rho = |x|
+    at which its length is 1, found by Newton's method on the reciprocal length, which is concave in rho.
     """
     b, V = np.linalg.eigh(B)
     b = np.maximum(b, _ROUNDING * _ROUNDING * b[-1])
     power = np.abs(c @ V.conj()) ** 2
-    low, high = np.full(len(c), 1e-12), np.sqrt(power.sum(axis=1)) / (2.0 * b[0]) + 1.0
-    for _ in range(_HALVINGS):
-        middle = np.sqrt(low * high)
-        outside = np.sum(power / (2.0 * middle[:, None] * b + w[:, None]) ** 2, axis=1) > 1.0
-        low, high = np.where(outside, middle, low), np.where(outside, high, middle)
-    rho = high[:, None]
-    return float(np.sum(rho**2 * b * power / (2.0 * rho * b + w[:, None]) ** 2))
+    w = w[:, None]
+    tiny = 1e-100  # its square is a number too
+    rho = np.maximum(np.sqrt(power.sum(axis=1, keepdims=True)) - w, 0.0) / (2.0 * b[-1])
+    for _ in range(_NEWTON_STEPS):
+        reach = 1.0 / np.maximum(2.0 * rho * b + w, tiny)
+        v2 = power * reach**2
+        length = np.sqrt(v2.sum(axis=1, keepdims=True))
+        if np.all((length <= 1.0 + _CONVERGED) | (power.sum(axis=1, keepdims=True) == 0.0)):
+            break
+        slope = np.sum(2.0 * b * v2 * reach, axis=1, keepdims=True)
+        rho = rho + np.where(length > 1.0, (length - 1.0) * length**2 / np.maximum(slope, tiny), 0.0)
+    reach = 1.0 / np.maximum(2.0 * rho * b + w, tiny)
+    length = np.sqrt(np.sum(power * reach**2, axis=1, keepdims=True))
+    left = 1.0 - w * reach / np.maximum(length, 1.0)
+    return float(np.sum(power * left**2 / (4.0 * b)))

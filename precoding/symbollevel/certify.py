@@ -46,8 +46,7 @@ def certify_waveform(
     """
     cooperate = scheme.endswith("comp")
     antenna_power = np.mean(np.abs(X) ** 2, axis=2)
-    stacked = X.reshape(-1, X.shape[2]) if cooperate else X
-    rcrb, output_snr = sensing_accuracy(network, stacked @ stacked.conj().swapaxes(-1, -2) / X.shape[2])
+    rcrb, output_snr = sensing_accuracy(network, X / np.sqrt(X.shape[2]), cooperate=cooperate)
     bound = 1.0 / np.sqrt(bound_information) if bound_information > 0.0 else np.inf
     estimated = replace(network, csi_radius=np.zeros_like(network.csi_radius))
     worst = _db(constructive_sinr(network, X, symbols, order, cooperate=cooperate))

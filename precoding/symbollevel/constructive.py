@@ -72,7 +72,7 @@ def _margin_of_symbols(
     J, K, L = network.J, network.K, X.shape[2]
     psi = np.pi / order
     phase = np.exp(-1j * (2.0 * np.pi * symbols + np.pi) / order).reshape(J, K, L)
-    heard = np.einsum("nmki,nis->nmks", network.channels, X)
+    heard = _heard(network, X)
     size = np.linalg.norm(X, axis=1)
     if cooperate:
         y = heard.sum(axis=0) * phase
@@ -84,9 +84,15 @@ def _margin_of_symbols(
     return np.asarray(y.real - (np.abs(y.imag) * np.cos(psi) + error) / np.sin(psi))
 
 
+def _heard(network: Network, X: ComplexArray) -> ComplexArray:
+    """What users receive of each BS, (J, J, K, L)."""
+    J, K = network.J, network.K
+    return np.asarray((network.channels.reshape(J, J * K, -1) @ X).reshape(J, J, K, -1))
+
+
 def _worst_interference(network: Network, X: ComplexArray) -> FloatArray:
     """(J, K, L) power of the foreign signals at each user."""
-    heard = np.abs(np.einsum("nmki,nis->nmks", network.channels, X))
+    heard = np.abs(_heard(network, X))
     error = network.csi_radius[:, :, :, None] * np.linalg.norm(X, axis=1)[:, None, None, :]
     power = (heard + error) ** 2
     power[np.arange(network.J), np.arange(network.J)] = 0.0

@@ -1,24 +1,22 @@
-"""Symbol-level design: feasible at all? relaxed bound, real waveform, exact repair, certificate."""
+"""Symbol-level design: feasible at all? real waveform, exact repair, bound, certificate."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from precoding.arrays import ComplexArray, FloatArray
+from precoding.arrays import FloatArray
 from precoding.errors import ArgumentError, InaccurateError
 from precoding.network import Network
 from precoding.result import Design
-from precoding.symbollevel.bound import bounded_information
-from precoding.symbollevel.cbf import cbf_waveform
 from precoding.symbollevel.certify import certify_waveform
-from precoding.symbollevel.comp import comp_waveform
-from precoding.symbollevel.minimum_power import infeasible, noise_margin
-from precoding.symbollevel.relaxed import symbol_prices
-from precoding.symbollevel.repair import repaired
+from precoding.symbollevel.fast import fast_waveform
+from precoding.symbollevel.found import UNSETTLED, Found, is_over
 from precoding.symbollevel.task import Task, symbol_task
+from precoding.symbollevel.thorough import thorough_waveform
 
 __all__ = ["design_symbol_level"]
 
@@ -33,11 +31,13 @@ def design_symbol_level(
     robust: bool,
     start: Design | None = None,
     time_limit_s: float | None = None,
+    thorough: bool = False,
 ) -> Design:
     """Design the waveform that senses best while all symbols stay in their constructive regions; (P3), (P4).
 
-    What is returned is a real waveform, not the relaxed covariances: its own X X^H is judged. The relaxed problem
-    gives the bound beside it, and the place to start.
+    What is returned is a real waveform, not the relaxed covariances: its own X X^H is judged. Compiled solvers
+    find it in milliseconds, and their multipliers give a bound; linearised cone programmes stand behind it, and take
+    over (the status says so) where it finds no feasible waveform or where antennas have limits of their own.
 
     Args:
         network: In any consistent units; block_length is that of the symbols.
@@ -46,11 +46,13 @@ def design_symbol_level(
         symbols: (J K, L) PSK indices, row m K + k for user k of cell m.
         order: M of the PSK, index i being exp(j (2 pi i + pi) / M).
         robust: Hold the targets for all channels of the CSI balls, or on the estimates only.
-        start: An earlier design for symbols of the same shape, to start from.
+        start: An earlier design of the same shape, for the same or other symbols, to start from.
         time_limit_s: Latest time to begin another step; what was reached by then is judged like any answer.
+        thorough: Climb by cone programmes, and solve (P3) or (P4) for the tightest bound: seconds, not milliseconds.
 
     Returns:
-        A feasible design; its gap is to the relaxed bound, which a real waveform does not reach in general.
+        A feasible design; its gap is to a bound of the relaxed problem, which a real waveform does not reach in
+        general.
 
     Raises:
         ArgumentError: Bad scheme, symbols, order or start.
@@ -61,33 +63,52 @@ def design_symbol_level(
     began = time.perf_counter()
     deadline_s = None if time_limit_s is None else began + time_limit_s
     task, amplitude = symbol_task(network, scheme, min_sinr_db, symbols, order, robust=robust)
-    earlier = None if start is None else _earlier(task, start) / amplitude
-    margin = noise_margin(task)
-    if margin.db < 0.0:
-        raise infeasible(task, margin, network.power)
-    optimise = comp_waveform if task.cooperate else cbf_waveform
-    ascent, model, relaxed = optimise(task, None if earlier is None else task.to_basis(earlier), deadline_s)
-    X = repaired(task, task.to_antennas(ascent.Xi), margin.X)
-    bound = bounded_information(task.network, task.min_sinr, task.symbols, order, symbol_prices(task, model, relaxed))
-    certificate = certify_waveform(
-        network, X * amplitude, task.symbols, order, scheme,
-        min_sinr_db=min_sinr_db, bound_information=bound, robust=robust,
-    )  # fmt: skip
-    design = Design(
-        scheme, min_sinr_db, certificate, ascent.status, time.perf_counter() - began,
-        history=tuple(1.0 / np.sqrt(ascent.history)), samples=X * amplitude, symbols=task.symbols,
-    )  # fmt: skip
-    if not certificate.holds():
+    if start is not None:
+        _check_start(task, start)
+
+    def judged(found: Found) -> Design:
+        X = found.X * amplitude
+        certificate = certify_waveform(
+            network, X, task.symbols, order, scheme,
+            min_sinr_db=min_sinr_db, bound_information=found.bound, robust=robust,
+        )  # fmt: skip
+        return Design(
+            scheme, min_sinr_db, certificate, found.status, time.perf_counter() - began,
+            history=tuple(1.0 / np.sqrt(found.history)), samples=X, symbols=task.symbols, memory=found.memory,
+        )  # fmt: skip
+
+    found = None if thorough else fast_waveform(task, start, deadline_s)
+    design = None if found is None else judged(found)
+    if found is None or design is None or (_wants_more(found, design, task) and not is_over(deadline_s)):
+        earlier = None if start is None or start.samples is None else start.samples / amplitude
+        careful = thorough_waveform(task, found.X if found else earlier, deadline_s, network.power)
+        design = judged(_better(found, careful))
+    if not design.certificate.holds():
         raise _inaccurate(design)
     return design
 
 
-def _earlier(task: Task, start: Design) -> ComplexArray:
+def _wants_more(found: Found, design: Design, task: Task) -> bool:
+    """Whether the fast way ended short, where the careful way is one that can be gone.
+
+    That is not in slp-cbf with users without a target: prices of what leaks to them have no interior.
+    """
+    short = found.status == UNSETTLED or not design.certificate.holds()
+    return short and (not task.leaks or bool(np.all(task.depth > 0.0)))
+
+
+def _better(fast: Found | None, careful: Found) -> Found:
+    """What the careful way found, with what the fast way learnt for the next frame, and the tighter bound."""
+    if fast is None:
+        return careful
+    return replace(careful, bound=min(fast.bound, careful.bound), memory=fast.memory)
+
+
+def _check_start(task: Task, start: Design) -> None:
     shape = (task.network.J, task.network.n_tx, task.block_length)
     if start.samples is None or start.samples.shape != shape:
         has = "no waveform" if start.samples is None else f"a waveform of shape {start.samples.shape}"
         raise ArgumentError(f"start: {has}, must be a symbol-level design of shape (J, n_tx, L) = {shape}, or None")
-    return start.samples
 
 
 def _inaccurate(design: Design) -> InaccurateError:

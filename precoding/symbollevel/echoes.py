@@ -8,8 +8,8 @@ import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
 from precoding.certificate import foreign_reflections
-from precoding.fisher import echo_jacobian, effective_information
-from precoding.steering import steering, steering_derivative
+from precoding.fisher import effective_information, jacobian_of
+from precoding.steering import steering_with_derivative
 from precoding.symbollevel.task import Task
 
 __all__ = ["Echoes", "echoes", "foreign_of"]
@@ -73,12 +73,13 @@ def echoes(task: Task, foreign: FloatArray) -> Echoes:
     E = np.zeros((J, p, 2, J, task.basis.shape[2]), dtype=np.complex128)
     for m, stations in enumerate(known):
         own = int(np.flatnonzero(stations == m)[0])
-        D = echo_jacobian(net.departure_angles[m, stations], net.reflections[m, stations], own, net.n_tx, n_rx)
-        a, da = steering(n_rx, net.arrival_angles[m]), steering_derivative(n_rx, net.arrival_angles[m])
         # a and a' are orthogonal and hold all echoes; C differs from I along a only.
-        receive = np.stack([a / np.sqrt(n_rx * (1.0 + n_rx * foreign[m])), da / np.linalg.norm(da)]).conj()
-        heard = np.einsum("ra,pan->prn", receive, D).reshape(p, 2, len(stations), net.n_tx)
-        E[m][:, :, stations] = np.einsum("prnt,ntd->prnd", heard, task.basis[stations])
+        strength = np.linalg.norm(steering_with_derivative(n_rx, net.arrival_angles[m]), axis=1)
+        strength[0] /= np.sqrt(1.0 + n_rx * foreign[m])
+        v = steering_with_derivative(net.n_tx, net.departure_angles[m, stations])
+        seen = (v[:, :, None] @ task.basis[stations])[:, :, 0]
+        D = jacobian_of(np.diag(strength).astype(np.complex128), seen, net.reflections[m, stations], own)
+        E[m][:, :, stations] = D.reshape(p, 2, len(stations), -1)
     E *= np.sqrt(2.0)
     size = np.sqrt(np.sum(np.abs(E) ** 2, axis=(2, 3, 4)))
     scale = 1.0 / (np.where(size > 0.0, size, 1.0) * np.sqrt(task.block_length))

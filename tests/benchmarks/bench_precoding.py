@@ -23,7 +23,7 @@ from precoding_limits import limits, single_cell
 from precoding_right import right
 from precoding_robust import robust
 from precoding_speed import importing, speed
-from precoding_symbols import symbol_level
+from precoding_symbols import slp_cbf, slp_comp
 
 Row = Callable[[Callable[[int], int]], list[Check]]
 
@@ -32,7 +32,8 @@ ROWS: dict[str, Row] = {
     "single-cell": single_cell,
     "limits": limits,
     "robust": robust,
-    "symbol-level": symbol_level,
+    "slp-comp": slp_comp,
+    "slp-cbf": slp_cbf,
     "alternating": joint_against_alternating,
     "time": speed,
     "import": importing,

@@ -11,6 +11,7 @@ from precoding_case import Check, Outcome, asked, at_most, psk_indices, random_n
 from precoding import Design, Network
 from precoding.certificate import foreign_reflections
 from precoding.reference import joint_block_level, relaxed_symbol_level
+from precoding.symbollevel import design_symbol_level
 
 ANTENNAS = (4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64)
 KINDS = ("none", "paper", "exact")
@@ -142,9 +143,9 @@ def _symbol_level(scaled: Callable[[int], int]) -> list[Check]:
         rng, scheme = np.random.default_rng([4, index]), ("slp-cbf", "slp-comp")[index // 2 % 2]
         network = random_network(rng, 1 + index % 2, 2, 4, csi_radius=(0.01, 0.0)[index // 4 % 2], block_length=4)
         symbols = psk_indices(rng, network)
-        answer = asked(network, scheme, 5.0, "exact", symbols).design
-        if answer is None:
-            continue
+        answer = design_symbol_level(
+            network, scheme, np.full((network.J, network.K), 5.0), symbols, 4, robust=True, thorough=True
+        )
         gamma, foreign = 10 ** (answer.min_sinr_db / 10), _foreign(network, answer)
         plain = relaxed_symbol_level(network, scheme, gamma, symbols, 4, foreign)
         if plain is not None and plain.status == "optimal":

@@ -76,8 +76,7 @@ def _exact_rcrb_beside(network: Network, paper: Design) -> float:
         foreign = foreign_reflections_of(request.task.network, paper.weights / request.amplitude)
     weights = solve_on_weights(request.task, foreign, None, None)[0].weights
     if paper.scheme == "blp-comp":
-        stacked = weights.reshape(-1, weights.shape[2])
-        return float(sensing_accuracy(request.task.network, stacked @ stacked.conj().T)[0].max())
+        return float(sensing_accuracy(request.task.network, weights, cooperate=True)[0].max())
     unit, variances = request.task.network, []
     for m in range(unit.J):
         C = echo_covariance(float(unit.arrival_angles[m]), float(foreign[m]), 1.0, unit.n_rx)

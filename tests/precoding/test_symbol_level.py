@@ -48,7 +48,8 @@ def _stands(answer: Design, most_gap: float) -> None:
     assert c.rank_loss == 0.0
     assert answer.weights is None
     assert answer.waveform().shape == (*c.antenna_power.shape, answer.symbols.shape[1])
-    assert answer.history[-1] <= answer.history[0] * (1 + 1e-6)
+    # The history ends at what is sent, but for the last repair; with antenna limits, at the best of all steps.
+    assert answer.history[-1] == pytest.approx(c.rcrb_rad.max(), rel=5e-3)
 
 
 def test_comp_waveforms_are_feasible_and_near_the_relaxed_bound(network: Make) -> None:
@@ -116,7 +117,7 @@ def test_robustness_none_promises_the_estimated_channels_only(network: Make) -> 
     assert nominal.holds()
     assert not nominal.withstands_ball
     assert robust.withstands_ball
-    assert nominal.bound_rcrb_rad < robust.bound_rcrb_rad
+    assert nominal.rcrb_rad.max() < robust.rcrb_rad.max()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
