@@ -37,8 +37,9 @@ def refuse_if_infeasible(request: Request) -> None:
         # Far beyond the limit prices are of no use, but what lower targets cannot have, these cannot either.
         offset_db = largest_common_sinr(lambda offset: _db(_at(request, offset).factor)) + _BEYOND_DB
         margin = _at(request, offset_db)
-        if margin.bound >= 1.0:
-            margin = _by_cones(request, offset_db) or margin
+        for by_cones_db in (offset_db, 0.0):
+            if margin.bound >= 1.0:
+                margin = _by_cones(request, by_cones_db) or margin
         if margin.bound >= 1.0:
             return
     largest_db = largest_target_db(request)

@@ -25,6 +25,8 @@ _WARM = Settings(first_barrier=1e-3)
 # With prices and channels known; if it fails, it fails early.
 _TRACKED = Settings(first_barrier=1e-4, most_steps=30, polishing=0)
 _REPASSED = 2.0  # barriers at which the last pass ended
+_NOTHING = 1e-3
+_EASINGS, _EASED, _EASED_BARRIER = 5, 0.5, 1e-2  # times that targets are lowered by 3 dB to find a way
 _PROVEN = 1.8  # tolerances; a gap of the information is twice that of the RCRB, and a tenth is left for rounding
 _PART_OF_TOLERANCE = 0.15  # what barriers may cost; the rest is for the smoothing of the worst case
 # Near the largest SINR there is no room for more smoothing than at the end.
@@ -143,19 +145,35 @@ class Margin:
 def noise_margin(task: Task) -> Margin:
     """Maximise the noise that all users may have at the targets, within the power limits; always has an answer."""
     network = task.network
-    programme = Programme(task, np.zeros(network.J), margin=True)
-    optimum = maximise(programme, cold_start(programme), settings=_FOR_MARGIN)
+    programme, optimum = _most_noise(task, _EASINGS)
     witness = witness_of(programme, optimum)
     power = witness.stations * network.power
     if witness.antennas is not None and network.antenna_power is not None:
         power = power + np.sum(witness.antennas * network.antenna_power, axis=1)
-    users = programme.rows.users
     return Margin(
-        factor=programme.unit * float(np.min(optimum.point.values[users] / programme.kappa[users])),
+        factor=_factor(programme, optimum),
         bound=witnessed_margin(network, task.min_sinr, witness),
         user_shares=_shares(witness.users * network.user_noise.ravel()).reshape(network.J, network.K),
         station_shares=_shares(power),
     )
+
+
+def _most_noise(task: Task, easings: int) -> tuple[Programme, Optimum]:
+    """Maximise from a guess; where that ends in a dead end, from the optimum at easier targets."""
+    programme = Programme(task, np.zeros(task.network.J), margin=True)
+    optimum = maximise(programme, cold_start(programme), settings=_FOR_MARGIN)
+    # No signal at all bears no noise, a factor of 0: what ends there or below has found nothing.
+    if easings == 0 or _factor(programme, optimum) > _NOTHING:
+        return programme, optimum
+    easier, reached = _most_noise(replace(task, min_sinr=task.min_sinr * _EASED), easings - 1)
+    first = warm_start(programme, _weights(easier, reached))
+    again = maximise(programme, first, settings=replace(_FOR_MARGIN, first_barrier=_EASED_BARRIER))
+    return programme, max(optimum, again, key=lambda each: _factor(programme, each))
+
+
+def _factor(programme: Programme, optimum: Optimum) -> float:
+    users = programme.rows.users
+    return programme.unit * float(np.min(optimum.point.values[users] / programme.kappa[users]))
 
 
 def _weights(programme: Programme, optimum: Optimum) -> ComplexArray:

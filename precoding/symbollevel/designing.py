@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from precoding.arrays import FloatArray
+from precoding.arrays import ComplexArray, FloatArray
 from precoding.errors import ArgumentError, InaccurateError
 from precoding.network import Network
 from precoding.result import Design
@@ -51,38 +51,40 @@ def design_symbol_level(
         thorough: Climb by cone programmes, and solve (P3) or (P4) for the tightest bound: seconds, not milliseconds.
 
     Returns:
-        A feasible design; its gap is to a bound of the relaxed problem, which a real waveform does not reach in
-        general.
+        A feasible design; its gap is to a bound of the relaxed problem, which no real waveform reaches in general.
 
     Raises:
         ArgumentError: Bad scheme, symbols, order or start.
         InfeasibleError: No waveform meets the targets.
-        InaccurateError: The solver ended without a feasible waveform; carries the design.
+        InaccurateError: No feasible waveform was found; carries the design.
 
     """
     began = time.perf_counter()
     deadline_s = None if time_limit_s is None else began + time_limit_s
     task, amplitude = symbol_task(network, scheme, min_sinr_db, symbols, order, robust=robust)
-    if start is not None:
-        _check_start(task, start)
+    earlier = _earlier(task, start, amplitude)
 
-    def judged(found: Found) -> Design:
-        X = found.X * amplitude
+    def judged(X: ComplexArray, found: Found) -> Design:
         certificate = certify_waveform(
-            network, X, task.symbols, order, scheme,
-            min_sinr_db=min_sinr_db, bound_information=found.bound, robust=robust,
-        )  # fmt: skip
+            network,
+            X,
+            task.symbols,
+            order,
+            scheme,
+            min_sinr_db=min_sinr_db,
+            bound_information=found.bound,
+            robust=robust,
+        )
         return Design(
             scheme, min_sinr_db, certificate, found.status, time.perf_counter() - began,
             history=tuple(1.0 / np.sqrt(found.history)), samples=X, symbols=task.symbols, memory=found.memory,
         )  # fmt: skip
 
     found = None if thorough else fast_waveform(task, start, deadline_s)
-    design = None if found is None else judged(found)
+    design = None if found is None else judged(found.X * amplitude, found)
     if found is None or design is None or (_wants_more(found, design, task) and not is_over(deadline_s)):
-        earlier = None if start is None or start.samples is None else start.samples / amplitude
         careful = thorough_waveform(task, found.X if found else earlier, deadline_s, network.power)
-        design = judged(_better(found, careful))
+        design = judged(careful.X * amplitude, _better(found, careful))
     if not design.certificate.holds():
         raise _inaccurate(design)
     return design
@@ -104,11 +106,15 @@ def _better(fast: Found | None, careful: Found) -> Found:
     return replace(careful, bound=min(fast.bound, careful.bound), memory=fast.memory)
 
 
-def _check_start(task: Task, start: Design) -> None:
+def _earlier(task: Task, start: Design | None, amplitude: float) -> ComplexArray | None:
+    """Samples of a start in natural units."""
+    if start is None:
+        return None
     shape = (task.network.J, task.network.n_tx, task.block_length)
     if start.samples is None or start.samples.shape != shape:
         has = "no waveform" if start.samples is None else f"a waveform of shape {start.samples.shape}"
         raise ArgumentError(f"start: {has}, must be a symbol-level design of shape (J, n_tx, L) = {shape}, or None")
+    return start.samples / amplitude
 
 
 def _inaccurate(design: Design) -> InaccurateError:
