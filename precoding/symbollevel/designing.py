@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,31 +63,52 @@ def design_symbol_level(
     deadline_s = None if time_limit_s is None else began + time_limit_s
     task, amplitude = symbol_task(network, scheme, min_sinr_db, symbols, order, robust=robust)
     earlier = _earlier(task, start, amplitude)
-
-    def judged(X: ComplexArray, found: Found) -> Design:
-        certificate = certify_waveform(
-            network,
-            X,
-            task.symbols,
-            order,
-            scheme,
-            min_sinr_db=min_sinr_db,
-            bound_information=found.bound,
-            robust=robust,
-        )
-        return Design(
-            scheme, min_sinr_db, certificate, found.status, time.perf_counter() - began,
-            history=tuple(1.0 / np.sqrt(found.history)), samples=X, symbols=task.symbols, memory=found.memory,
-        )  # fmt: skip
-
+    asked = _Asked(network, scheme, min_sinr_db, order, robust, began)
     found = None if thorough else fast_waveform(task, start, deadline_s)
-    design = None if found is None else judged(found.X * amplitude, found)
+    design = None if found is None else _judged(task, amplitude, found, asked)
     if found is None or design is None or (_wants_more(found, design, task) and not is_over(deadline_s)):
         careful = thorough_waveform(task, found.X if found else earlier, deadline_s, network.power)
-        design = judged(careful.X * amplitude, _better(found, careful))
+        design = _judged(task, amplitude, _better(found, careful), asked)
     if not design.certificate.holds():
         raise _inaccurate(design)
     return design
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A request, in the caller's units, and when it came."""
+
+    network: Network
+    scheme: str
+    min_sinr_db: FloatArray
+    order: int
+    robust: bool
+    began_s: float
+
+
+def _judged(task: Task, amplitude: float, found: Found, asked: _Asked) -> Design:
+    X = found.X * amplitude
+    certificate = certify_waveform(
+        asked.network,
+        X,
+        task.symbols,
+        asked.order,
+        asked.scheme,
+        min_sinr_db=asked.min_sinr_db,
+        bound_information=found.bound,
+        robust=asked.robust,
+    )
+    return Design(
+        asked.scheme,
+        asked.min_sinr_db,
+        certificate,
+        found.status,
+        time.perf_counter() - asked.began_s,
+        history=tuple(1.0 / np.sqrt(found.history)),
+        samples=X,
+        symbols=task.symbols,
+        memory=found.memory,
+    )
 
 
 def _wants_more(found: Found, design: Design, task: Task) -> bool:
