@@ -26,7 +26,8 @@ _TIGHTENED = 2  # times that more accuracy is asked for
 _SETTLED = 0.1  # change of the largest RCRB from pass to pass, in tolerances
 _CLOSE = {"none": 1.0, "paper": 1.0, "exact": 10.0}  # gap, in tolerances, beyond which another solver is asked
 _CANDIDATES = 3  # designs for which a better proof is looked for among all witnesses
-_SHORTFALL_DB = 1e-4  # a tenth of what a certificate allows
+# The solvers aim higher by a hair, so that what they round still keeps the promise to the last digit.
+_HEADROOM_DB, _SHORTFALL_DB = 1e-5, 0.0
 _STEP_DB = 3.0  # of one raise: a deep shortfall in the worst case says little about how much is missing
 _MOST_RAISED_DB = 12.0  # targets raised further than this cost more than they save
 
@@ -127,7 +128,8 @@ def _best(request: Request, found: list[_Found]) -> Design | None:
 
     In CBF an early pass can be better by a little than what the BSs settle on, but nothing proves it.
     """
-    feasible = [f.design for f in found if f.design.certificate.is_feasible()]
+    within = [f.design for f in found if f.design.certificate.is_feasible()]
+    feasible = [d for d in within if d.certificate.is_feasible(0.0)] or within
     proven = [d for d in feasible if d.certificate.gap <= request.close]
     if proven:
         return min(proven, key=_merit)
@@ -173,7 +175,7 @@ def _settled(request: Request, solver: Solver, start: Start | None, time_limit_s
 
     Targets that rounding has missed are raised; a solver whose gap stays open is asked for more accuracy.
     """
-    task, network, raised_db = request.task, request.task.network, np.zeros_like(request.min_sinr_db)
+    task, network, raised_db = request.task, request.task.network, np.full(request.min_sinr_db.shape, _HEADROOM_DB)
     alone, tightened = len(task.clusters) > 1, 0
     foreign = np.zeros(network.J) if start is None or not alone else _reflected(network, start.weights)
     passes: list[_Found] = []

@@ -23,7 +23,9 @@ __all__ = ["Margin", "noise_margin", "prove_with_more_streams", "solve_on_weight
 _FOR_MARGIN = Settings(smoothing=1e-6, most_smoothing=0.01, most_steps=80)
 _WARM = Settings(first_barrier=1e-3)
 # With prices and channels known; if it fails, it fails early.
-_TRACKED = Settings(first_barrier=1e-4, most_steps=30, polishing=0)
+_TRACKED = Settings(first_barrier=1e-4, most_steps=20, polishing=0)
+# Then without the prediction, which may have gone astray, and from further off.
+_RETRACED = Settings(first_barrier=1e-3, most_steps=40, polishing=0)
 _REPASSED = 2.0  # barriers at which the last pass ended
 _NOTHING = 1e-3
 _EASINGS, _EASED, _EASED_BARRIER = 5, 0.5, 1e-2  # times that targets are lowered by 3 dB to find a way
@@ -81,6 +83,7 @@ def _starts(
             yield first, replace(_TRACKED, first_barrier=_REPASSED * memory.barrier), memory.prices
         else:
             yield first, _TRACKED, memory.prices
+            yield warm_start(programme, start.weights), _RETRACED, memory.prices
     yield cold_start(programme), Settings(), None
     safest = Programme(programme.task, programme.foreign, margin=True)
     optimum = maximise(safest, cold_start(safest), settings=_FOR_MARGIN)
