@@ -29,6 +29,7 @@ _CENTRED, _SOLVED = 10.0, 0.3  # error over barrier at which the barrier falls, 
 _CENTRED_PARTS, _SOLVED_PARTS = 500.0, 5.0  # or error over accuracy: what is left then costs the proof next to nothing
 _LEAST_OBJECTIVE = 1e-3  # below which the accuracy is absolute
 _NO_RHO = 1e-7
+_WARM_RHO = 1e-4  # what a warm start was always found to need, by trial and three failed factorisations
 _TINY = 1e-300
 _KEPT = 0.5  # of a slack that must be left for it to be taken as it is
 _JAMMED = 1e-13  # a slack this small with its constraint still violated will never recover
@@ -131,6 +132,8 @@ class _Path:
         t = float((prices * self.kappa)[moving] @ reached / (prices @ self.kappa)) if known else float(reached.min())
         s = np.maximum(point.values - self.kappa * t, least)
         self.now = Iterate(point, t, s, prices.copy() if known else self.mu / s)
+        if known:
+            self.rho = _WARM_RHO
 
     def follow(self, deadline_s: float | None, clock: Callable[[], float]) -> Optimum:
         began, converged = clock(), False

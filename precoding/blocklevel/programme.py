@@ -33,6 +33,7 @@ from precoding.blocklevel.worst_links import WorstLinks, law_of_errors
 __all__ = ["Point", "Programme"]
 
 _WIDTH = 0.4  # of the smoothing, in barriers over prices: half costs half the gap and half as many steps again
+_BENDING = 1.5e-4  # below this barrier the bend of the log-determinants is left out: rows that cost more than they tell
 _PRIOR = 1e-9  # on nuisances of unit information
 _LEAST_RADIUS = 1e-7  # of a channel's norm, where some links are known exactly and others are not
 
@@ -190,7 +191,9 @@ class Programme:
             bend = self._power_bend(i, prices)
             if point.targets:
                 own = list(self.task.clusters[i].stations)
-                common, rows = point.targets[i].curvature(prices[own], barrier if self.spreads else 0.0)
+                common, rows = point.targets[i].curvature(
+                    prices[own], barrier if self.spreads and barrier > _BENDING else 0.0
+                )
                 bend += common
                 squared.append(rows if len(self._ends) == 2 else _widened(rows, columns, self._ends[-1]))
             add_stream_blocks(M, bend)
