@@ -98,11 +98,11 @@ def design_block_level(request: Request, *, start: Design | None = None, time_li
     found: list[_Found] = []
     first = None if start is None else _start_of(request, start)
     design: Design | None = None
-    for solver in (solve_on_weights, prove_with_more_streams, _by_cones):
+    for solver, most_passes in _SOLVERS:
         left = None if time_limit_s is None else began + time_limit_s - time.perf_counter()
         if left is not None and left <= 0.0:
             break
-        found += _settled(request, solver, first, left)
+        found += _settled(request, solver, most_passes, first, left)
         design = _best(request, found)
         first = first if design is None else _start_of(request, design)
         if design is not None and design.certificate.gap <= request.close:
@@ -151,15 +151,28 @@ def _unchanged(request: Request, start: Design, found: list[_Found]) -> Design |
 
 
 def _tightened(request: Request, design: Design, found: list[_Found]) -> Design:
+    """The same weights with the tightest of all proofs; if the cones found it, the status says so."""
     weights = np.asarray(design.weights, dtype=np.complex128)
-    information = min(_bound(request, weights, f.witness) for f in found)
-    return replace(design, certificate=_certified(request, weights, information, design.certificate.rank_loss))
+    bounds = [_bound(request, weights, f.witness) for f in found]
+    best = int(np.argmin(bounds))
+    certificate = _certified(request, weights, bounds[best], design.certificate.rank_loss)
+    borrowed = found[best].design.status.startswith("cones") and not design.status.startswith("cones")
+    return replace(design, certificate=certificate, status=design.status + ("; proof by cones" if borrowed else ""))
 
 
 def _by_cones(task: Task, foreign: FloatArray, start: Start | None, time_limit_s: float | None) -> list[Answer]:
     from precoding.blocklevel.by_cones import solve_by_cones
 
     return solve_by_cones(task, foreign, start, time_limit_s)
+
+
+# Whoever only proves, and the cones at first, get the one pass that a proof of the best weights so far needs.
+_SOLVERS: tuple[tuple[Solver, int], ...] = (
+    (solve_on_weights, _PASSES),
+    (prove_with_more_streams, 1),
+    (_by_cones, 1),
+    (_by_cones, _PASSES),
+)
 
 
 def _start_of(request: Request, design: Design) -> Start | None:
@@ -170,7 +183,9 @@ def _start_of(request: Request, design: Design) -> Start | None:
     return Start(design.weights / request.amplitude, design.memory)
 
 
-def _settled(request: Request, solver: Solver, start: Start | None, time_limit_s: float | None) -> list[_Found]:
+def _settled(
+    request: Request, solver: Solver, most_passes: int, start: Start | None, time_limit_s: float | None
+) -> list[_Found]:
     """Pass until the foreign reflections are those of the answer itself, and the gap is as small as asked.
 
     Targets that rounding has missed are raised; a solver whose gap stays open is asked for more accuracy.
@@ -179,7 +194,7 @@ def _settled(request: Request, solver: Solver, start: Start | None, time_limit_s
     alone, tightened = len(task.clusters) > 1, 0
     foreign = np.zeros(network.J) if start is None or not alone else _reflected(network, start.weights)
     passes: list[_Found] = []
-    for turn in range(_PASSES):
+    for turn in range(most_passes):
         spent = passes[-1].design.solve_time_s if passes else 0.0
         left = None if time_limit_s is None else time_limit_s - spent
         if left is not None and left <= 0.0:

@@ -34,7 +34,7 @@ class Tally:
         c = answer.certificate
         self.gaps.append(c.gap)
         self.margins_db.append(float(np.min(c.worst_sinr_db - c.min_sinr_db)))
-        self.fallbacks += not answer.status.startswith("interior point")
+        self.fallbacks += "cones" in answer.status
 
     @property
     def sound(self) -> bool:
