@@ -1,21 +1,20 @@
-"""Cramer-Rao bounds of a target's angle, for a design (gram = L W W^H) or for what was really sent (gram = X X^H)."""
+"""Cramer-Rao bounds of a target's angle, for a design (gram = L W W^H) or for what was really sent (gram = X X^H).
+
+In closed form: the receive response a and its derivative a' are orthogonal, so the angle is told by a' (how the echo's
+power turns the array) and, apart from that, along a, by what v' sends and v cannot explain. The Fisher matrices of
+`precoding.fisher`, from Jacobian columns, say the same and are what these are tested against.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from precoding.arrays import ComplexArray, FloatArray
-from precoding.fisher import (
-    echo_covariance,
-    echo_jacobian,
-    effective_information,
-    fisher_information,
-    jacobian_of,
-)
-from precoding.steering import steering, steering_derivative
+from precoding.steering import steering, steering_derivative, steering_with_derivative
 
 __all__ = ["DARK", "array_output_snr", "crb_cbf", "crb_comp", "crb_slepian_bangs", "interference_power"]
 
+_UNSEEN = 1e-12  # part of its own size: less, after all others are taken out, is rounding
 DARK = 1e-12  # part of the brightest echo: less is a null, to rounding
 
 
@@ -35,8 +34,9 @@ def crb_cbf(angle_rad: float, reflection: complex, gram: ComplexArray, covarianc
         Variance in rad^2; infinite if the angle cannot be estimated.
 
     """
-    path = np.array([angle_rad]), np.array([reflection])
-    return _variance(_information(*path, 0, gram, covariance), *path, gram)
+    power, turned, brightest = _monostatic(angle_rad, reflection, gram)
+    level, turn = _arrival(len(covariance), angle_rad, covariance)
+    return _variance(2 * (turn * power + level * turned), power, brightest)
 
 
 def crb_comp(
@@ -63,9 +63,16 @@ def crb_comp(
         Variance in rad^2; infinite if the angle cannot be estimated.
 
     """
-    covariance = radar_noise * np.eye(n_rx, dtype=np.complex128)
-    fim = _information(departure_angles_rad, reflections, station, gram, covariance)
-    return _variance(fim, departure_angles_rad, reflections, gram)
+    P = len(reflections)
+    lit = _rays(departure_angles_rad, gram)
+    power = float((reflections @ lit[:P, :P] @ reflections.conj()).real)
+    # Amplitudes are complex, angles real: the rest of v' after the amplitudes counts with its real part only.
+    turned = (np.outer(reflections, reflections.conj()) * _without(lit, P)).real
+    scale = np.abs(reflections) ** 2 * np.diagonal(lit).real[P:]
+    departure = _left(turned, scale, station)
+    information = 2 / radar_noise * (_turning(n_rx, departure_angles_rad[station]) * power + n_rx * departure)
+    brightest = float(np.sum(np.abs(reflections) ** 2)) * float(np.trace(gram).real) * len(gram)
+    return _variance(information, power, brightest)
 
 
 def crb_slepian_bangs(
@@ -95,18 +102,12 @@ def crb_slepian_bangs(
         Variance in rad^2; infinite if the angle cannot be estimated.
 
     """
-    C = echo_covariance(angle_rad, interference_power, radar_noise, n_rx)
-    path = np.array([angle_rad]), np.array([reflection])
-    jacobian = echo_jacobian(*path, 0, len(gram), n_rx)
-    a, da = steering(n_rx, angle_rad), steering_derivative(n_rx, angle_rad)
-    turn = interference_power * np.outer(da, a.conj())
-    dC = np.stack([turn + turn.conj().T, np.outer(a, a.conj()), np.eye(n_rx)])
-    relative = np.linalg.solve(C, dC)
-    fim = np.zeros((5, 5))
-    fim[:3, :3] = fisher_information(jacobian, gram, C)
-    rows = np.array([0, 3, 4])
-    fim[np.ix_(rows, rows)] += block_length * np.einsum("iab,jba->ij", relative, relative).real
-    return _variance(fim, *path, gram)
+    power, turned, brightest = _monostatic(angle_rad, reflection, gram)
+    turning, loud = _turning(n_rx, angle_rad), radar_noise + n_rx * interference_power
+    mean = 2 * (turning / radar_noise * power + n_rx / loud * turned)
+    # a' is orthogonal to a, so dC / dtheta = q (a' a^H + a a'^H) tells nothing of q and sigma^2, nor they of it.
+    spread = 2 * block_length * interference_power**2 * n_rx * turning / (radar_noise * loud)
+    return _variance(mean + spread, power, brightest)
 
 
 def interference_power(departure_angles_rad: FloatArray, reflections: ComplexArray, covariances: ComplexArray) -> float:
@@ -144,39 +145,63 @@ def array_output_snr(
         A linear power ratio.
 
     """
-    return n_rx * _echo_power(departure_angles_rad, reflections, gram) / radar_noise
-
-
-def _information(
-    angles_rad: FloatArray, reflections: ComplexArray, own: int, gram: ComplexArray, covariance: ComplexArray
-) -> FloatArray:
-    """Fisher matrix of the mean in two coordinates for each array: a and a' on reception, v and v' on transmission.
-
-    Nothing else of a signal reaches the target, and nothing else of an echo depends on it.
-    """
-    n_tx, n_rx = len(gram) // len(reflections), len(covariance)
-    seen = np.stack([steering(n_rx, angles_rad[own]), steering_derivative(n_rx, angles_rad[own])])
-    white = np.linalg.solve(np.linalg.cholesky(covariance), seen.T)
-    sent = np.stack([steering(n_tx, angles_rad), steering_derivative(n_tx, angles_rad)])
-    basis = np.linalg.qr(sent.conj().transpose(1, 2, 0))[0]  # (P, n_tx, 2)
-    part = gram.reshape(len(reflections), n_tx, len(reflections), n_tx)
-    condensed = np.einsum("pia,piqj,qjb->paqb", basis.conj(), part, basis, optimize=True)
-    jacobian = jacobian_of(np.linalg.qr(white)[1].T, np.einsum("dpi,pia->dpa", sent, basis), reflections, own)
-    size = 2 * len(reflections)
-    return fisher_information(jacobian, condensed.reshape(size, size), np.eye(2, dtype=np.complex128))
-
-
-def _echo_power(departure_angles_rad: FloatArray, reflections: ComplexArray, gram: ComplexArray) -> float:
     n_tx = len(gram) // len(reflections)
     echo = (reflections[:, None] * steering(n_tx, departure_angles_rad)).ravel()
-    return float((echo @ gram @ echo.conj()).real)
+    return n_rx * float((echo @ gram @ echo.conj()).real) / radar_noise
 
 
-def _variance(
-    fim: FloatArray, departure_angles_rad: FloatArray, reflections: ComplexArray, gram: ComplexArray
-) -> float:
+def _variance(information: float, echo_power: float, brightest: float) -> float:
     """Infinite if the target is in a null to rounding: the information there is a difference of rounding errors."""
-    brightest = float(np.sum(np.abs(reflections) ** 2)) * float(np.trace(gram).real) * len(gram)
-    information = effective_information(fim)
-    lit = _echo_power(departure_angles_rad, reflections, gram) > DARK * brightest
-    return 1.0 / information if information > 0.0 and lit else float("inf")
+    return 1.0 / information if information > 0.0 and echo_power > DARK * brightest else float("inf")
+
+
+def _arrival(n_rx: int, angle_rad: float, covariance: ComplexArray) -> tuple[float, float]:
+    """What a snapshot in noise of a covariance tells along a, and about turning a when its amplitude is unknown."""
+    seen = np.stack([steering(n_rx, angle_rad), steering_derivative(n_rx, angle_rad)])
+    (level, skew), (_, turn) = seen.conj() @ np.linalg.solve(covariance, seen.T)
+    return level.real, turn.real - abs(skew) ** 2 / level.real
+
+
+def _turning(n_rx: int, angle_rad: float) -> float:
+    """Squared length of the derivative of a: pi^2 cos^2(theta) N (N^2 - 1) / 12 for the phase-centred array."""
+    return float((np.pi * np.cos(angle_rad)) ** 2 * n_rx * (n_rx**2 - 1) / 12)
+
+
+def _monostatic(angle_rad: float, reflection: complex, gram: ComplexArray) -> tuple[float, float, float]:
+    """What the own path lights up: |alpha|^2 v^T G v*; the same along v' less what v explains; and the brightest."""
+    sent = np.stack([steering(len(gram), angle_rad), steering_derivative(len(gram), angle_rad)])
+    lit = sent @ gram @ sent.conj().T
+    power, square = lit[0, 0].real, abs(reflection) ** 2
+    turned = lit[1, 1].real - abs(lit[0, 1]) ** 2 / power if power > 0.0 else 0.0
+    return square * power, square * turned, square * float(np.trace(gram).real) * len(gram)
+
+
+def _left(gram: FloatArray, scale: FloatArray, own: int) -> float:
+    """What is left of the own row of a real Gram matrix when the other rows explain what they can."""
+    order = np.argsort(np.arange(len(gram)) == own, kind="stable")
+    size = np.sqrt(np.maximum(scale[order], np.finfo(float).tiny))
+    part = gram[np.ix_(order, order)] / np.outer(size, size)
+    if len(gram) > 1:
+        values, vectors = np.linalg.eigh(part[:-1, :-1])
+        seen = values > _UNSEEN
+        part[-1, -1] -= np.sum((vectors[:, seen].T @ part[:-1, -1]) ** 2 / values[seen])
+    return float(max(part[-1, -1], 0.0) * size[-1] ** 2)
+
+
+def _without(gram: ComplexArray, known: int) -> ComplexArray:
+    """Gram matrix of the later rows less what the first rows explain; rows that are nearly others count once."""
+    scale = np.sqrt(np.maximum(np.diagonal(gram).real[:known], np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(gram[:known, :known] / np.outer(scale, scale))
+    seen = values > _UNSEEN * max(values[-1], 1.0)
+    part = (vectors[:, seen] / np.sqrt(values[seen])).conj().T @ (gram[:known, known:] / scale[:, None])
+    return np.asarray(gram[known:, known:] - part.conj().T @ part)
+
+
+def _rays(departure_angles_rad: FloatArray, gram: ComplexArray) -> ComplexArray:
+    """Gram matrix of what all paths carry along v, then along v': (2 P, 2 P)."""
+    P = len(departure_angles_rad)
+    n_tx = len(gram) // P
+    rows = np.zeros((2, P, P, n_tx), dtype=np.complex128)
+    rows[:, np.arange(P), np.arange(P)] = steering_with_derivative(n_tx, departure_angles_rad)
+    sent = rows.reshape(2 * P, -1)
+    return np.asarray(sent @ gram @ sent.conj().T)

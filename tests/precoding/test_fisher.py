@@ -188,3 +188,18 @@ def test_bounds_do_not_depend_on_units_or_on_the_common_phase(gain: float, phase
     same = crb_comp(0, angles, turned, R * unit, unit * gain**2, N_RX)
     # Scaling by 12 decades costs a few digits in the scaled eigenvalues.
     assert same == pytest.approx(crb_comp(0, angles, reflections, R, 1.0, N_RX), rel=1e-8)
+
+
+@pytest.mark.parametrize(("J", "own"), [(1, 0), (2, 1), (3, 2)])
+def test_bounds_in_closed_form_are_those_of_the_fisher_matrix(J: int, own: int) -> None:
+    angles, reflections, X = _scene(J, seed=20 + J)
+    gram = X @ X.conj().T
+    D = echo_jacobian(angles, reflections, own, N_TX, N_RX)
+    information = effective_information(fisher_information(D, gram, 0.7 * np.eye(N_RX, dtype=complex)))
+    assert crb_comp(own, angles, reflections, gram, 0.7, N_RX) == pytest.approx(1 / information, rel=1e-9)
+    rng = np.random.default_rng(J)
+    root = rng.normal(size=(N_RX, 2 * N_RX)) + 1j * rng.normal(size=(N_RX, 2 * N_RX))
+    C, own_gram = root @ root.conj().T, gram[:N_TX, :N_TX]
+    D = echo_jacobian(angles[:1], reflections[:1], 0, N_TX, N_RX)
+    information = effective_information(fisher_information(D, own_gram, C))
+    assert crb_cbf(angles[0], reflections[0], own_gram, C) == pytest.approx(1 / information, rel=1e-9)
