@@ -14,7 +14,7 @@ __all__ = ["ESTIMATORS", "Outcome", "Sounding"]
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
-ESTIMATORS = ("structured-ml", "capon", "joint-ml")  # a file stores the index
+ESTIMATORS = ("structured-ml", "capon", "joint-ml", "aml")  # a file stores the index
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ path. The amplitudes are eliminated, which leaves a criterion in J angles.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,10 @@ __all__ = ["BistaticEstimate", "estimate_angles", "estimate_departures"]
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
-GRID = np.linspace(
-    -np.sin(np.radians(75)), np.sin(np.radians(75)), 65
-)  # sines; Newton's basin is a beam of 10 elements, 6 steps
-ROUNDS = 2  # of one-angle-at-a-time searches before Newton; more changed no estimate above threshold
-NEWTON_STEPS = 6
-RIDGE = (
-    1e-9  # of the streams' Gram matrix: a station with one stream leaves its angle free, which must not divide by zero
-)
+REACH = float(np.sin(np.radians(75)))  # beyond, a line array of patches sees nothing
+POINTS_A_BEAM = 4  # of the grids, in a beam of the larger array, 2 / n in sine: within Newton's basin
+GRID = np.linspace(-REACH, REACH, 65)  # of the sounding, whose angles are smoothed over frames
+RIDGE = 1e-9  # of a Gram matrix: a station with one stream leaves its angle free, which must not divide by zero
 
 
 @dataclass(frozen=True)
@@ -43,48 +40,6 @@ class BistaticEstimate:
     noise: float
 
 
-class _Criterion:
-    """Energy explained by angles (B, J) of station own; statistics are formed once per frame."""
-
-    def __init__(self, received: Complex, sent: Complex, own: int) -> None:
-        self.own = own
-        self.length = received.shape[1]
-        self.energy = float(np.sum(np.abs(received) ** 2))
-        streams = sent.reshape(-1, sent.shape[-1])
-        self._stacked = received @ streams.conj().T
-        self._gram = streams @ streams.conj().T
-        self.n_stations, self.n_tx = sent.shape[:2]
-        self.n_rx = received.shape[0]
-
-    def terms(self, sines: Vector) -> tuple[Complex, Complex]:
-        """Return u (B, J), correlations of each stream, and K (B, J, J), their Gram matrices."""
-        v = steering(self.n_tx, np.arcsin(sines))  # (B, J, n_tx)
-        a = steering(self.n_rx, np.arcsin(sines[:, self.own]))
-        count = len(sines)
-        beams = (a.conj() @ self._stacked).reshape(count, self.n_stations, self.n_tx)
-        u = np.sum(beams * v.conj(), axis=-1)
-        # Block-diagonal rows, one station's response each, turn all streams' Gram matrices into two products.
-        blocks = np.zeros((count, self.n_stations, self.n_stations, self.n_tx), dtype=complex)
-        each = np.arange(self.n_stations)
-        blocks[:, each, each] = v
-        rows = blocks.reshape(count, self.n_stations, -1)
-        gram = (rows @ self._gram) @ np.swapaxes(rows.conj(), 1, 2)
-        trace = np.trace(gram, axis1=1, axis2=2).real[:, None, None]
-        return u, gram + RIDGE * trace * np.eye(self.n_stations)
-
-    def __call__(self, sines: Vector) -> Vector:
-        u, gram = self.terms(sines)
-        # E|u|^2: u_n = sum_k alpha_k N K_kn, so alpha = u K^-1 / N and the explained energy is u K^-1 u^H / N.
-        solved = np.linalg.solve(np.swapaxes(gram, 1, 2), u[..., None])[..., 0]
-        return np.asarray(np.sum(solved * u.conj(), axis=1).real / self.n_rx)
-
-    def relaxed(self, sine: Vector) -> Vector:
-        """Energy from a direction of arrival that any combination of all stations' streams explains, (G,)."""
-        beams = steering(self.n_rx, np.arcsin(sine)).conj() @ self._stacked
-        explained = beams @ np.linalg.pinv(self._gram, rcond=1e-9, hermitian=True)
-        return np.asarray(np.sum(explained * beams.conj(), axis=1).real / self.n_rx)
-
-
 def estimate_angles(received: Complex, sent: Complex, own: int) -> BistaticEstimate:
     """Estimate the target's angles of one station.
 
@@ -93,20 +48,50 @@ def estimate_angles(received: Complex, sent: Complex, own: int) -> BistaticEstim
         sent: All stations' symbols, (J, n_tx, L).
         own: Index m of the receiving station.
     """
-    criterion = _Criterion(received, sent, own)
-    sines = np.zeros(criterion.n_stations)
-    sines[own] = GRID[np.argmax(criterion.relaxed(GRID))]
-    for _ in range(ROUNDS):
-        for station in [n for n in range(criterion.n_stations) if n != own] + [own]:
-            candidates = np.tile(sines, (len(GRID), 1))
-            candidates[:, station] = GRID
-            sines = candidates[np.argmax(criterion(candidates))]
-    sines = _newton(criterion, sines)
-    u, gram = criterion.terms(sines[None])
-    amplitudes = np.linalg.solve(gram[0].T, u[0]) / criterion.n_rx
-    left = max(criterion.energy - float(criterion(sines[None])[0]), 0.0)
-    noise = left / (criterion.n_rx * criterion.length - 1.5 * criterion.n_stations)
+    from testbed.measurement.bistatic_kernels import maximise_jointly
+
+    (n_stations, n_tx, length), n_rx = sent.shape, len(received)
+    streams = sent.reshape(-1, length)
+    correlation, gram = received @ streams.conj().T, streams @ streams.conj().T
+    count = 2 * (int(np.ceil(REACH * POINTS_A_BEAM * max(n_rx, n_tx))) // 2) + 1
+    upper = _explainable(correlation, gram, _grid_beams(n_rx, count))
+    paths = n_stations, n_tx
+    sines = maximise_jointly(correlation.reshape(n_rx, *paths), gram.reshape(*paths, *paths), own, upper, -REACH, REACH)
+    amplitudes, explained = _amplitudes(correlation, gram, sines, own)
+    left = max(float(np.vdot(received, received).real) - explained, 0.0)
+    noise = left / max(n_rx * length - 1.5 * n_stations, 1.0)
     return BistaticEstimate(np.arcsin(sines), amplitudes, noise)
+
+
+def _explainable(correlation: Complex, gram: Complex, beams: Complex) -> Vector:
+    """Energy, times n_rx, from each direction of arrival that any combination of all stations' streams explains, (G,).
+
+    The ridge stands for a pseudo-inverse: a correlation has no part where the streams have none.
+    """
+    ridge = 1e-10 * float(np.trace(gram).real) * np.eye(len(gram))
+    form = correlation @ np.linalg.solve(gram + ridge, correlation.conj().T)
+    return np.asarray(np.sum((beams.conj() @ form) * beams, axis=1).real)
+
+
+def _amplitudes(correlation: Complex, gram: Complex, sines: Vector, own: int) -> tuple[Complex, float]:
+    """Return least-squares amplitudes (J,) at given angles, and the energy they explain."""
+    n_rx, n_stations = len(correlation), len(sines)
+    rays = steering(len(gram) // n_stations, np.arcsin(sines))
+    rows = np.zeros((n_stations, *rays.shape), dtype=complex)
+    rows[np.arange(n_stations), np.arange(n_stations)] = rays
+    blocks = rows.reshape(n_stations, -1)
+    u = (steering(n_rx, np.arcsin(sines[own])).conj() @ correlation) @ blocks.conj().T
+    K = blocks @ gram @ blocks.conj().T
+    ridge = RIDGE * max(float(np.trace(K).real), np.finfo(float).tiny) * np.eye(n_stations)
+    amplitudes = np.asarray(np.linalg.solve((K + ridge).T, u) / n_rx, dtype=np.complex128)  # u = n_rx alpha K
+    return amplitudes, float((amplitudes @ u.conj()).real)
+
+
+@cache
+def _grid_beams(n: int, count: int) -> Complex:
+    beams = steering(n, np.arcsin(np.linspace(-REACH, REACH, count)))
+    beams.flags.writeable = False
+    return beams
 
 
 def estimate_departures(received: Complex, pilots: Complex, own: int, angle_rad: float) -> BistaticEstimate:
@@ -135,31 +120,3 @@ def estimate_departures(received: Complex, pilots: Complex, own: int, angle_rad:
     )
     noise = max(left_over, 0.0) / (n_rx * length - 1.5 * n_stations)
     return BistaticEstimate(np.arcsin(sines), amplitudes, noise)
-
-
-def _newton(criterion: _Criterion, sines: Vector) -> Vector:
-    """Climb to the maximum by Newton steps on central differences, halved until they climb."""
-    size, step = len(sines), 1e-4
-    pairs = [(i, j) for i in range(size) for j in range(i)]
-    unit = np.eye(size)
-    corners = [sign * (unit[i] + unit[j]) for i, j in pairs for sign in (1, -1)]
-    offsets = np.vstack([np.zeros((1, size)), unit, -unit, *corners])
-    for _ in range(NEWTON_STEPS):
-        values = criterion(np.clip(sines + step * offsets, -1, 1))
-        centre, plus, minus = values[0], values[1 : size + 1], values[size + 1 : 2 * size + 1]
-        gradient = (plus - minus) / (2 * step)
-        hessian = np.diag((plus - 2 * centre + minus) / step**2)
-        for k, (i, j) in enumerate(pairs):
-            both = values[2 * size + 1 + 2 * k : 2 * size + 3 + 2 * k].sum()
-            mixed = (both - plus[i] - minus[i] - plus[j] - minus[j] + 2 * centre) / (2 * step**2)
-            hessian[i, j] = hessian[j, i] = mixed
-        curvature, axes = np.linalg.eigh(hessian)
-        floor = 1e-6 * np.max(np.abs(curvature)) + np.finfo(float).tiny
-        move = axes @ ((axes.T @ gradient) / np.maximum(np.abs(curvature), floor))
-        trials = np.clip(sines + np.outer(0.5 ** np.arange(5), np.clip(move, -0.05, 0.05)), -1, 1)
-        heights = criterion(trials)
-        best = int(np.argmax(heights))
-        if heights[best] <= centre:
-            break
-        sines = trials[best]
-    return sines
