@@ -14,6 +14,7 @@ from __future__ import annotations
 from precoding.bounds import array_output_snr, crb_cbf, crb_comp, crb_slepian_bangs, interference_power
 from precoding.certificate import Certificate, certify
 from precoding.designing import METHODS, ROBUSTNESS, SCHEMES, design
+from precoding.detection import noncoherent_error
 from precoding.errors import ArgumentError, InaccurateError, InfeasibleError, PrecodingError
 from precoding.fisher import echo_covariance, echo_jacobian, effective_information, fisher_information
 from precoding.frontier import frontier
@@ -21,6 +22,12 @@ from precoding.network import Network
 from precoding.result import Design
 from precoding.sinr import expected_sinr, sinr
 from precoding.steering import steering, steering_derivative
+from precoding.threshold import (
+    IntervalErrors,
+    method_of_interval_errors,
+    no_information_rms,
+    ziv_zakai,
+)
 from precoding.warming import warm_up
 from precoding.witness import HeardChannels, Witness, witnessed_information
 from precoding.worst_case import prop3_sinr, worst_case_sinr
@@ -35,6 +42,7 @@ __all__ = [
     "HeardChannels",
     "InaccurateError",
     "InfeasibleError",
+    "IntervalErrors",
     "Network",
     "PrecodingError",
     "Witness",
@@ -51,6 +59,9 @@ __all__ = [
     "fisher_information",
     "frontier",
     "interference_power",
+    "method_of_interval_errors",
+    "no_information_rms",
+    "noncoherent_error",
     "prop3_sinr",
     "sinr",
     "steering",
@@ -58,4 +69,5 @@ __all__ = [
     "warm_up",
     "witnessed_information",
     "worst_case_sinr",
+    "ziv_zakai",
 ]
