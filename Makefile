@@ -6,7 +6,7 @@ READY := .venv/.ready
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: run test bench bench-precoding lint install picture golden clean
+.PHONY: run test bench bench-precoding bench-measurement lint install picture golden clean
 
 run: $(READY)
 	$(BIN)/testbed run two_cells
@@ -25,6 +25,9 @@ bench: $(READY)
 
 bench-precoding: $(READY)
 	$(BIN)/python tests/benchmarks/bench_precoding.py
+
+bench-measurement: $(READY)
+	$(BIN)/python tests/benchmarks/bench_measurement.py
 
 install: $(READY)
 

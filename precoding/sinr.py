@@ -98,7 +98,7 @@ def expected_sinr(
     interference = np.maximum(np.sum(powers * others, axis=1), 0.0) + noise
     # The mean of a ratio is not the ratio of means: to second order 1 / x has the mean (1 + var x / x^2) / x.
     pull = np.sum(s2 * np.abs((gains * others) @ streams.conj().T) ** 2, axis=1)
-    gram = np.einsum("il,ui,ik->ulk", streams.conj(), s2, streams, optimize=True)
+    gram = (streams.conj().T * s2[:, None]) @ streams
     scatter = np.sum(np.abs(gram) ** 2 * (others[:, :, None] & others[:, None, :]), axis=(1, 2))
     relative = np.maximum(2 * pull + sign * scatter, 0.0) / interference**2
     correction = 1 + relative if fresh else 1 / (1 + relative)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precoding import Design, InaccurateError, Network, design, warm_up
+from testbed.frame import CONSTELLATIONS
 from testbed.knowledge import Knowledge
+from testbed.measurement.csi_drift import channel_distance
 from testbed.precoder import Precoder
 from testbed.scenario import Scenario
 
-__all__ = ["Decision", "Designer", "LiveDesigner", "RecordedDesigner", "channel_drift"]
+__all__ = ["Decision", "Designer", "LiveDesigner", "RecordedDesigner"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
@@ -34,18 +36,28 @@ class Decision:
 class Designer(Protocol):
     """Decides the precoder of a frame from what is known before it."""
 
-    def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
-        """Return the decision for frame index; knowledge is None before the first frame."""
+    def decide(self, index: int, knowledge: Knowledge | None, symbols: Complex) -> Decision:
+        """Return the decision for a frame.
+
+        Args:
+            index: The frame's number.
+            knowledge: What is known before it; None before the first frame.
+            symbols: What it is to send, (J, K, payload_symbols).
+        """
         ...
 
 
 class LiveDesigner:
-    """Designs once, and again when the tracked angles or the channels have left what the design was made for."""
+    """Designs once, and again when the tracked angles or the channels have left what the design was made for.
+
+    A symbol-level waveform is for one block of symbols: then every frame has its own.
+    """
 
     def __init__(self, scenario: Scenario, power: Vector) -> None:
         self.scenario = scenario
         self.power = power
         self._network: Network | None = None
+        self._noise_radius: Vector = np.zeros(0)  # of the CSI ball without drift: what `_moved` compares with
         self._last: Design | None = None
         self._precoder: Precoder | None = None
 
@@ -53,7 +65,7 @@ class LiveDesigner:
         """Load or compile all that a design needs: seconds that no frame should have to wait for."""
         warm_up(self.scenario.scheme.name, self.scenario.scheme.robustness)
 
-    def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
+    def decide(self, index: int, knowledge: Knowledge | None, symbols: Complex) -> Decision:
         """See `Designer.decide`.
 
         Raises:
@@ -61,20 +73,43 @@ class LiveDesigner:
         """
         if knowledge is None:
             return Decision(None, fresh=False)
-        network = knowledge.network(self.power, self.scenario.stations[0].n_rx, self.scenario.frame.payload_symbols)
-        if self._network is not None and not self._moved(self._network, network):
+        network = knowledge.network(self.power, self.scenario.n_rx, self.scenario.frame.payload_symbols)
+        still = self._network is not None and not self._moved(self._network, network)
+        if still and not self._symbol_level:
             return Decision(self._precoder, fresh=False)
-        self._last = self._design(network)
-        self._network, self._precoder = network, Precoder.of(self._last)
+        self._network, self._noise_radius = network, knowledge.sounding.csi_radius
+        covered = self._covering_drift(network, knowledge)
+        self._last = self._design(covered, symbols)
+        self._precoder = Precoder.of(self._last, covered.csi_radius, symbols)
         return Decision(self._precoder, fresh=True)
 
-    def _design(self, network: Network) -> Design:
+    @property
+    def _symbol_level(self) -> bool:
+        return self.scenario.scheme.name.startswith("slp")
+
+    def _covering_drift(self, network: Network, knowledge: Knowledge) -> Network:
+        """Return the network with balls that hold the channels until the payload is sent."""
+        if knowledge.drift is None or not self.scenario.scheme.csi_drift:
+            return network
+        frame, antennas = self.scenario.frame, self.scenario.n_stations * self.scenario.n_tx
+        later = (frame.sounding_symbols + frame.payload_symbols) / 2 + frame.gap_symbols
+        radius = knowledge.drift.radius(
+            knowledge.sounding.error_variance,
+            n_tx=self.scenario.n_tx,
+            freedom=frame.sounding_symbols - antennas,
+            age=1 + later / frame.symbol_rate_hz / frame.period_s,
+            confidence=self.scenario.scheme.csi_confidence,
+        )
+        return replace(network, csi_radius=radius)
+
+    def _design(self, network: Network, symbols: Complex) -> Design:
         """Return a design that keeps its promises.
 
         One that is feasible and nearly optimal, but not proved to a thousandth, is loaded all the same: the promise to
         the users holds, and how far the sensing may be from the best is in the precoder, the file and the report.
         """
-        scheme = self.scenario.scheme
+        scheme, constellation = self.scenario.scheme, CONSTELLATIONS[self.scenario.frame.modulation]
+        streams = symbols.reshape(-1, symbols.shape[-1])
         try:
             return design(
                 network,
@@ -83,6 +118,8 @@ class LiveDesigner:
                 robustness=scheme.robustness,
                 start=self._last,
                 tolerance=TOLERANCE,
+                symbols=psk_indices(streams, len(constellation)) if self._symbol_level else None,
+                psk_order=len(constellation),
             )
         except InaccurateError as error:
             found = error.design
@@ -94,27 +131,14 @@ class LiveDesigner:
         """Whether an angle or a channel moved beyond the scenario's thresholds."""
         scheme = self.scenario.scheme
         turned = np.max(np.abs(new.arrival_angles - old.arrival_angles))
-        drift = channel_drift(old.channels, new.channels, cooperative=scheme.name.endswith("comp"))
-        return bool(
-            turned > np.radians(scheme.redesign_angle_deg) or np.any(drift > scheme.redesign_csi_radii * old.csi_radius)
-        )
+        moved = channel_distance(old.channels, new.channels, cooperative=scheme.name.endswith("comp"))
+        far = np.any(moved > scheme.redesign_csi_radii * self._noise_radius)
+        return bool(turned > np.radians(scheme.redesign_angle_deg) or far)
 
 
-def channel_drift(old: Complex, new: Complex, *, cooperative: bool) -> Vector:
-    """Return how far each link's channel moved, (J, J, K), apart from phases that no precoder cares about.
-
-    A user's oscillator turns all its channels together. Where stations send independent streams (CBF), even a phase
-    of one link alone changes nothing; where they send the same (CoMP), the phases between the links do.
-
-    Args:
-        old: Channels, complex (J, J, K, n_tx), [n, m, k].
-        new: Channels later.
-        cooperative: Whether stations send the same streams.
-    """
-    turn = np.sum(old.conj() * new, axis=-1, keepdims=True)
-    if cooperative:
-        turn = np.sum(turn, axis=0, keepdims=True)
-    return np.asarray(np.linalg.norm(new * np.exp(-1j * np.angle(turn)) - old, axis=-1))
+def psk_indices(symbols: Complex, order: int) -> NDArray[np.int64]:
+    """Return the indices of PSK symbols: i is exp(j (2 pi i + pi) / M)."""
+    return np.rint((np.angle(symbols) * order / np.pi - 1) / 2).astype(np.int64) % order
 
 
 class RecordedDesigner:
@@ -123,6 +147,6 @@ class RecordedDesigner:
     def __init__(self, precoder_at: Callable[[int], Decision]) -> None:
         self._precoder_at = precoder_at
 
-    def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
+    def decide(self, index: int, knowledge: Knowledge | None, symbols: Complex) -> Decision:
         """See `Designer.decide`."""
         return self._precoder_at(index)

@@ -113,7 +113,7 @@ def replay(
     with Recording.open(path) as recording:
         scenario = Scenario.parse(recording.scenario_text, str(path))
         indices = frame_indices(recording, frames)
-        knowledge = _knowledge_before(recording, indices.start)
+        knowledge = _knowledge_before(recording, indices.start, scenario.frame.period_s)
         designer = RecordedDesigner(lambda index: _recorded_decision(recording, index))
         address = f"replay:{path}?first={indices.start}&tx={'check' if check_sent else 'ignore'}"
         rewired = replace(
@@ -210,11 +210,11 @@ def _recorded_outcome(recording: Recording, index: int) -> Outcome:
     return Outcome.from_results({name: recording.results(name)[index] for name in recording.result_names})
 
 
-def _knowledge_before(recording: Recording, index: int) -> Knowledge | None:
+def _knowledge_before(recording: Recording, index: int, period_s: float) -> Knowledge | None:
     """Fold the recorded outcomes of all earlier frames, so that a part of a recording replays as the whole does."""
     knowledge: Knowledge | None = None
     for earlier in range(index):
-        knowledge = after(knowledge, _recorded_outcome(recording, earlier))
+        knowledge = after(knowledge, _recorded_outcome(recording, earlier), period_s)
     return knowledge
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precoding import Network
+from testbed.drift import Drift
 from testbed.outcome import Outcome, Sounding
+from testbed.tracking import Tracks
 
 __all__ = ["Knowledge", "after"]
 
@@ -19,7 +21,6 @@ Vector = NDArray[np.float64]
 # target that
 # walks turns by less than a tenth of a beam in the 4 / SMOOTHING frames that the average spans.
 SMOOTHING = 0.2
-GATE = 6.0  # root bounds; a sound estimate differs from the one before by more in less than one frame in 10,000
 
 
 @dataclass(frozen=True)
@@ -28,39 +29,60 @@ class Knowledge:
 
     Attributes:
         sounding: The last sounding; its cross angles smoothed, its noise powers averaged over all frames so far.
-        angle_rad: Tracked angles of the targets, (J,).
+        tracks: Of the targets, as expected in the next frame.
         frames: Frames that went in.
-        doubted: Stations whose last angle was not believed, (J,); None for none.
+        drift: Of the channels, from one sounding to the next; None before the second.
     """
 
     sounding: Sounding
-    angle_rad: Vector
+    tracks: Tracks
     frames: int = 1
-    doubted: NDArray[np.bool_] | None = None
+    drift: Drift | None = None
 
-    def after(self, outcome: Outcome) -> Knowledge:
+    @classmethod
+    def first(cls, outcome: Outcome, period_s: float) -> Knowledge:
+        """Return what one frame shows.
+
+        Args:
+            outcome: Of the frame.
+            period_s: From a frame to the next.
+        """
+        tracks = Tracks.started(outcome.angle_rad, outcome.angle_deviation_rad**2)
+        return cls(outcome.sounding, tracks.after(period_s))
+
+    @property
+    def angle_rad(self) -> Vector:
+        """Where the targets are expected in the next frame, (J,)."""
+        return self.tracks.angle_rad
+
+    def after(self, outcome: Outcome, period_s: float) -> Knowledge:
         """Return what is known after one more frame.
 
         Noise does not change from frame to frame, so its average is used; channels and echoes do, so the last are. An
-        angle that jumps by many times its root bound is an outlier, as estimators make them at low SNR, or a target
-        lost and found: it is believed when the next frame jumps, too. Its reflections share its fate.
+        angle far from where its track expects it is an outlier, as estimators make them at low SNR, or a target lost
+        and found: its reflections share its fate (see `testbed.tracking`). What was not received stays as it was.
         """
         old, new, count = self.sounding, outcome.sounding, self.frames + 1
-        jumped = np.abs(outcome.angle_rad - self.angle_rad) > GATE * outcome.rcrb_rad  # false without a bound
-        doubted = jumped if self.doubted is None else jumped & ~self.doubted
+        tracks = self.tracks.corrected(outcome.angle_rad, outcome.angle_deviation_rad**2)
+        doubted = (tracks.missed > 0)[:, None]
         smoothed = old.departure_angles_rad + SMOOTHING * (new.departure_angles_rad - old.departure_angles_rad)
-        return Knowledge(
-            replace(
-                new,
-                user_noise=old.user_noise + (new.user_noise - old.user_noise) / count,
-                radar_noise=old.radar_noise + (new.radar_noise - old.radar_noise) / count,
-                departure_angles_rad=np.where(doubted[:, None], old.departure_angles_rad, smoothed),
-                reflections=np.where(doubted[:, None], old.reflections, new.reflections),
-            ),
-            np.where(doubted, self.angle_rad, outcome.angle_rad),
-            count,
-            doubted,
+        believed = replace(
+            new,
+            user_noise=old.user_noise + (new.user_noise - old.user_noise) / count,
+            radar_noise=old.radar_noise + (new.radar_noise - old.radar_noise) / count,
+            departure_angles_rad=np.where(doubted, old.departure_angles_rad, smoothed),
+            reflections=np.where(doubted, old.reflections, new.reflections),
         )
+        received = {
+            field.name: np.where(np.isfinite(value := getattr(believed, field.name)), value, getattr(old, field.name))
+            for field in fields(Sounding)
+        }
+        drift = (self.drift or Drift.none(outcome.channel_drift.shape)).after(outcome.channel_drift)
+        return Knowledge(Sounding(**received), tracks.after(period_s), count, drift)
+
+    def idle(self, period_s: float) -> Knowledge:
+        """Return what is known after a frame that taught nothing: targets have moved on."""
+        return replace(self, tracks=self.tracks.after(period_s))
 
     def network(self, power: Vector, n_rx: int, block_length: int) -> Network:
         """Return the network to design the next precoder for."""
@@ -81,13 +103,19 @@ class Knowledge:
         )
 
 
-def after(knowledge: Knowledge | None, outcome: Outcome) -> Knowledge | None:
+def after(knowledge: Knowledge | None, outcome: Outcome, period_s: float) -> Knowledge | None:
     """Return what is known after a frame; a clipped one teaches nothing, for clipping is in no model.
 
     Args:
         knowledge: What was known before; None if nothing.
         outcome: What the frame showed.
+        period_s: From a frame to the next.
     """
-    if outcome.clipped:
-        return knowledge
-    return Knowledge(outcome.sounding, outcome.angle_rad) if knowledge is None else knowledge.after(outcome)
+    if knowledge is None:
+        return None if outcome.clipped or not _is_whole(outcome) else Knowledge.first(outcome, period_s)
+    return knowledge.idle(period_s) if outcome.clipped else knowledge.after(outcome, period_s)
+
+
+def _is_whole(outcome: Outcome) -> bool:
+    """Whether every radio received what a first design needs."""
+    return all(np.isfinite(getattr(outcome.sounding, field.name)).all() for field in fields(Sounding))

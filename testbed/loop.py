@@ -79,12 +79,12 @@ class Loop:
         """
         for index in indices:
             done = self._run_frame(index, knowledge)
-            knowledge = after(knowledge, done.outcome)
+            knowledge = after(knowledge, done.outcome, self.scenario.frame.period_s)
             yield done
 
     def _run_frame(self, index: int, knowledge: Knowledge | None) -> FrameDone:
-        decision = self.designer.decide(index, knowledge)
         symbols = self.frame.draw(payload_rng(self.seed, index), self.scenario.users_per_cell)
+        decision = self.designer.decide(index, knowledge, symbols)
         waveform = None if decision.precoder is None else decision.precoder.waveform(symbols)
         ports = self.frame.modulate(waveform, self.power)
         sent = {

@@ -52,7 +52,18 @@ class Outcome:
         echo_delay_s: Delay of each station's echo, (J,).
         angle_rad: Estimated angle of each station's target, (J,).
         estimator: Index into ESTIMATORS of what estimated it, (J,).
-        p_value: Of the test that chose the estimator (1 where there is no choice), (J,).
+        p_value: Of the test that chose the estimator (1 where there is no choice, NaN where it cannot be made), (J,).
+        fit_p_value: Of what the chosen model left over, against the noise of the guard, (J,); NaN where the model
+            explains any noise (Capon, AML).
+        angle_deviation_rad: Standard deviation that the angle is tracked with, (J,): its bound, or what the method of
+            interval errors expects where the bound means nothing; that of the sounding in a frame that only sounded.
+        expected_rmse_rad: What the method of interval errors expects below 15 dB of array-output SNR, else the bound,
+            (J,).
+        predicted_angle_rad: Where the tracks expected the targets before this frame, (J,); NaN in the first.
+        predicted_deviation_rad: How sure they were, (J,).
+        echo_faults: What makes a station's capture unfit, (J,), a sum of `testbed.measurement.health.FAULTS`; 0 if
+            nothing does.
+        user_faults: The same for the users, (J, K).
         rcrb_rad: Root of the bound that the estimate is judged by, for the symbols really sent, (J,): Slepian-Bangs for
             structured ML, Prop. 1 with the estimated covariance for Capon, Prop. 2 for joint ML.
         design_rcrb_rad: Root of the paper's design metric, Prop. 1 or Prop. 2, (J,).
@@ -62,6 +73,17 @@ class Outcome:
         sinr: Measured, unbiased, linear, (J, K).
         sinr_low: Lower end of its 95 % interval, (J, K).
         sinr_high: Upper end, (J, K).
+        channel_drift: How much further each link's channel moved since the last sounding than noise explains, squared,
+            (J, J, K), apart from phases that no precoder cares about; negative as often as not where nothing moves, NaN
+            in the first frame.
+        channel_p_value: That the sounding's channel and noise explain the payload, (J, K).
+        symbol_errors: Symbols decided wrongly, (J, K); -1 where nothing was received.
+        signal: Received power of the own stream, watt, (J, K); paper eq. (31) term by term. NaN at symbol level.
+        intra_cell: Of the streams of the own cell's other users.
+        inter_cell: Of the other cells' streams.
+        noise: What no stream explains.
+        margin_quantiles: Constructive margins over the root of noise and interference, (J, K, 11), from the least to
+            the largest in steps of a tenth of the block; NaN at block level.
         clipped: Whether any capture of the frame was flagged as clipped.
         designed: Whether the precoder was new in this frame.
         design_gap: Largest relative excess of the precoder's certified RCRB over the relaxation's bound.
@@ -75,6 +97,13 @@ class Outcome:
     angle_rad: Vector
     estimator: NDArray[np.int64]
     p_value: Vector
+    fit_p_value: Vector
+    angle_deviation_rad: Vector
+    expected_rmse_rad: Vector
+    predicted_angle_rad: Vector
+    predicted_deviation_rad: Vector
+    echo_faults: NDArray[np.int64]
+    user_faults: NDArray[np.int64]
     rcrb_rad: Vector
     design_rcrb_rad: Vector
     array_output_snr: Vector
@@ -83,6 +112,14 @@ class Outcome:
     sinr: Vector
     sinr_low: Vector
     sinr_high: Vector
+    channel_drift: Vector
+    channel_p_value: Vector
+    symbol_errors: NDArray[np.int64]
+    signal: Vector
+    intra_cell: Vector
+    inter_cell: Vector
+    noise: Vector
+    margin_quantiles: Vector
     clipped: bool
     designed: bool
     design_gap: float

@@ -30,7 +30,10 @@ def print_summary(console: Console, scenario: Scenario, summary: Summary) -> Non
     if not summary.payload_frames:
         console.print("no frame with a payload: the first frame of an experiment only sounds, so there is no result")
         return
-    console.print(_sensing(scenario, summary), "", _communication(scenario, summary), "", sep="\n")
+    tables = [_sensing(scenario, summary), _communication(scenario, summary)]
+    if all(math.isfinite(row.noise_db) for row in summary.users):
+        tables.append(_decomposition(summary))
+    console.print(*(part for table in tables for part in (table, "")), sep="\n")
     for line in _remarks(scenario, summary):
         console.print(Text(line, style="bold yellow" if line.startswith("!") else "dim"))
 
@@ -90,6 +93,19 @@ def _communication(scenario: Scenario, summary: Summary) -> Table:
     return table
 
 
+def _decomposition(summary: Summary) -> Table:
+    table = _table(
+        "Where the received power is, dB under the own signal",
+        ("user", "station"),
+        ("intra-cell", "inter-cell", "noise", "symbol\nerrors"),
+    )
+    for row in summary.users:
+        levels = (row.intra_cell_db, row.inter_cell_db, row.noise_db)
+        cells = [f"{level:.1f}" if level > -90 else "none" for level in levels]
+        _add_row(table, row.name, row.station, *cells, f"{row.symbol_error_rate:.1e}" if row.symbol_error_rate else "0")
+    return table
+
+
 def _remarks(scenario: Scenario, summary: Summary) -> list[str]:
     used = sorted({name for row in summary.stations for name in row.estimators})
     lines = [
@@ -105,12 +121,15 @@ def _remarks(scenario: Scenario, summary: Summary) -> list[str]:
     lines += [_weak_echo(row) for row in summary.stations if row.array_output_snr_db < MEANINGFUL_SNR_DB]
     lines += [_below_bound(row) for row in summary.stations if _is_below(row, summary.payload_frames)]
     lines += [_far_above_bound(row) for row in summary.stations if row.ratio_low > UNEXPLAINED]
+    lines += [_unexplained(row) for row in summary.stations if row.unexplained_share > 0.01]
     lines += [_broken_promise(row) for row in summary.users if _is_broken(row)]
     if summary.design_gap > PROVED:
         lines.append(
             f"! a design's RCRB is up to {100 * summary.design_gap:.2g} % above its proved bound: it keeps its "
             "promises to the users, but sensing might be that much better."
         )
+    for fault, count in summary.faulty.items():
+        lines.append(f"! {count} frames were left out: {fault}. Check cables, gains and the radio's own log.")
     if summary.clipped_frames:
         lost = f"! {summary.clipped_frames} frames were clipped by a converter and left out"
         lines.append(f"{lost}: lower rx_gain_db or power_dbm.")
@@ -121,7 +140,8 @@ def _weak_echo(row: StationSummary) -> str:
     below_db = math.floor(10 * row.array_output_snr_db) / 10  # 14.98 must not be called 15.0
     return (
         f"! {row.name}: array-output SNR {below_db:.1f} dB is below {MEANINGFUL_SNR_DB:g} dB, where estimators leave "
-        "the Cramer-Rao bound: the ratio says nothing there."
+        f"the Cramer-Rao bound: the ratio says nothing there. The method of interval errors expects an RMSE of "
+        f"{np.degrees(row.expected_rmse_rad):.3g} deg; {100 * row.outlier_share:.1f} % of the estimates are outliers."
     )
 
 
@@ -132,8 +152,9 @@ def _is_below(row: StationSummary, frames: int) -> bool:
 
 def _below_bound(row: StationSummary) -> str:
     return (
-        f"! {row.name}: the error is below its bound, which is a fault of the bench: "
-        "check amplitudes, noise and the true angle."
+        f"! {row.name}: the error is below its bound, which is a fault of the bench. The usual suspects: a true angle "
+        "taken from the estimate itself, noise measured too high (guard not silent, DC, a spur), amplitudes too low "
+        "(a path that the bound does not count), frames that are not independent, outliers that were thrown away."
     )
 
 
@@ -141,6 +162,13 @@ def _far_above_bound(row: StationSummary) -> str:
     return (
         f"! {row.name}: errors are {row.ratio:.1f} times the bound: something is in the air or in the radio that the "
         "model does not know (clutter, leakage, a wrong position, no calibration)."
+    )
+
+
+def _unexplained(row: StationSummary) -> str:
+    return (
+        f"! {row.name}: {100 * row.unexplained_share:.0f} % of the frames leave more over than noise: clutter, "
+        "leakage, phase noise or a path that the model does not know. Angles and bounds of such frames are doubtful."
     )
 
 

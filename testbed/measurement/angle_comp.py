@@ -108,7 +108,7 @@ def estimate_departures(received: Complex, pilots: Complex, own: int, angle_rad:
     beam = steering(n_rx, angle_rad).conj() @ received
     energy = np.sum(np.abs(pilots) ** 2, axis=-1)  # (J, n_tx)
     correlation = pilots.conj() @ beam  # (J, n_tx)
-    height = np.abs(correlation @ steering(n_tx, np.arcsin(GRID)).conj().T)
+    height = np.abs(correlation @ _grid_beams(n_tx, len(GRID)).conj().T)
     peak = np.clip(np.argmax(height, axis=1), 1, len(GRID) - 2)
     left, middle, right = (height[np.arange(n_stations), peak + step] for step in (-1, 0, 1))
     sines = GRID[peak] + (GRID[1] - GRID[0]) * np.clip(0.5 * (left - right) / (left - 2 * middle + right), -1, 1)

@@ -28,4 +28,4 @@ def without_dc(frame: Frame, samples: Complex) -> Complex:
     mean = quiet.mean(axis=-1, keepdims=True)
     variance = np.mean(np.abs(quiet - mean) ** 2, axis=-1, keepdims=True)
     offset = np.abs(mean) ** 2 > SIGNIFICANCE * variance / quiet.shape[-1]
-    return samples - np.where(offset, mean, 0.0)
+    return samples - np.where(offset, mean, 0.0).astype(samples.dtype) if offset.any() else samples

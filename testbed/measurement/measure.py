@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precoding import expected_sinr
-from testbed.frame import Frame
+from testbed.frame import CONSTELLATIONS, Frame
 from testbed.knowledge import Knowledge
+from testbed.measurement.csi_drift import drift_energy
+from testbed.measurement.expectation import predict_sinr
+from testbed.measurement.health import NO_SYNC, SILENT
+from testbed.measurement.margins import QUANTILES, SymbolLevelBlock
 from testbed.measurement.stations import StationReport, observe_station
+from testbed.measurement.synchronisation import least_quality
 from testbed.measurement.users import UserObserver, UserReport
 from testbed.outcome import ESTIMATORS, Outcome, Sounding
 from testbed.precoder import Precoder
@@ -19,6 +23,7 @@ __all__ = ["Measurement"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
+Numbers = Mapping[str, NDArray[np.generic]]
 
 
 class Measurement:
@@ -49,79 +54,129 @@ class Measurement:
             sent: Samples that really left the stations' ports, (J, n_tx, n_samples), root-watt.
             precoder: The precoder of the payload, or None if there is none.
             symbols: What the users were sent, (J, K, payload_symbols).
-            knowledge: What was known before the frame (None before the first): predicts the SINR.
+            knowledge: What was known before the frame (None before the first): predicts SINR and angles.
             fresh: Whether the precoder was designed on that very knowledge.
             clipped: Whether a capture was flagged as clipped.
         """
-        radiated = self.frame.pulse.detect(self.frame.pulse.spectrum_of(sent))
+        spectrum = self.frame.pulse.spectrum_of(sent.astype(np.complex64, copy=False))
+        radiated = self.frame.pulse.detect(spectrum).astype(np.complex128)
         payload = None if precoder is None else symbols.reshape(-1, symbols.shape[-1])
-        users = self._users.observe(downlink, payload)
+        block = self._block(radiated, precoder, symbols, knowledge)
+        users = self._users.observe(downlink, payload, radiated, block)
         stations = [
             observe_station(self.frame, m, echo, radiated, cooperative=self.cooperative, payload=precoder is not None)
             for m, echo in enumerate(echoes)
         ]
         shape = symbols.shape[:2]
-        sounding = _sounding(users, stations, shape)
-        predicted = np.full(shape, np.nan)
-        if precoder is not None and knowledge is not None:
-            before = knowledge.sounding
-            predicted = expected_sinr(
-                before.channels, precoder.weights, before.user_noise, before.error_variance, fresh=fresh
-            )
-        return self._outcome(users, stations, sounding, precoder, predicted, fresh, clipped)
-
-    def _outcome(
-        self,
-        users: UserReport,
-        stations: list[StationReport],
-        sounding: Sounding,
-        precoder: Precoder | None,
-        predicted: Vector,
-        fresh: bool,
-        clipped: bool,
-    ) -> Outcome:
-        shape, rate_hz = predicted.shape, self.frame.sample_rate_hz
-        unknown = np.full(shape, np.nan)
-        angles = [report.angle for report in stations]
-        own = np.diagonal(sounding.departure_angles_rad)
-
-        def of_payload(name: str) -> Vector:
-            return np.array([np.nan if angle is None else getattr(angle, name) for angle in angles])
-
+        faults = _user_faults(self.frame, downlink, users).reshape(shape)
+        predicted = predict_sinr(precoder, block, knowledge, fresh=fresh)
+        known: dict[str, NDArray[np.generic]] = {**_of_users(users, faults), **_of_stations(stations)}
+        sounding = _sounding(users, stations, faults)
+        if precoder is None:
+            known["angle_rad"] = np.diagonal(sounding.departure_angles_rad).copy()
+        unknown = np.full(len(stations), np.nan)
+        rate_hz = self.frame.sample_rate_hz
         return Outcome(
             sounding=sounding,
             user_delay_s=users.timing.delay_samples.reshape(shape) / rate_hz,
-            user_offset_hz=users.timing.offset_hz.reshape(shape),
-            sync_quality=users.timing.quality.reshape(shape),
             echo_delay_s=np.array([report.delay_samples for report in stations]) / rate_hz,
-            angle_rad=np.where([angle is None for angle in angles], own, of_payload("angle_rad")),
-            estimator=np.array(
-                [ESTIMATORS.index("joint-ml" if angle is None else angle.estimator) for angle in angles]
-            ),
-            p_value=of_payload("p_value"),
-            rcrb_rad=of_payload("rcrb_rad"),
-            design_rcrb_rad=of_payload("design_rcrb_rad"),
-            array_output_snr=of_payload("array_output_snr"),
-            promised_sinr=unknown if precoder is None else precoder.promised_sinr,
-            predicted_sinr=predicted,
-            sinr=unknown if users.sinr is None else users.sinr.value.reshape(shape),
-            sinr_low=unknown if users.sinr is None else users.sinr.low.reshape(shape),
-            sinr_high=unknown if users.sinr is None else users.sinr.high.reshape(shape),
+            predicted_angle_rad=unknown if knowledge is None else knowledge.angle_rad,
+            predicted_deviation_rad=unknown if knowledge is None else knowledge.tracks.deviation_rad,
+            user_faults=faults,
+            channel_drift=self._drift(knowledge, sounding),
+            promised_sinr=np.full(shape, np.nan) if precoder is None else precoder.promised_sinr,
+            predicted_sinr=np.full(shape, np.nan) if predicted is None else predicted,
             clipped=clipped,
             designed=fresh,
             design_gap=float("nan") if precoder is None else precoder.gap,
+            **known,  # type: ignore[arg-type]  # names and shapes are those of the outcome; its tests hold them
+        )
+
+    def _drift(self, knowledge: Knowledge | None, sounding: Sounding) -> Vector:
+        if knowledge is None:
+            return np.full(sounding.csi_radius.shape, np.nan)
+        old, variance = knowledge.sounding, knowledge.sounding.error_variance + sounding.error_variance
+        return drift_energy(old.channels, sounding.channels, variance, cooperative=self.cooperative)
+
+    def _block(
+        self, radiated: Complex, precoder: Precoder | None, symbols: Complex, knowledge: Knowledge | None
+    ) -> SymbolLevelBlock | None:
+        """Return what symbol-level margins are measured against; None at block level."""
+        if precoder is None or precoder.samples is None or knowledge is None:
+            return None
+        channels = knowledge.sounding.channels  # (J, J, K, n_tx): [n, m, k]
+        n_stations, n_tx = channels.shape[0], channels.shape[-1]
+        return SymbolLevelBlock(
+            waveform=radiated[..., self.frame.payload],
+            symbols=symbols.reshape(-1, symbols.shape[-1]),
+            order=len(CONSTELLATIONS[self.frame.options.modulation]),
+            cooperative=self.cooperative,
+            reference=np.moveaxis(channels, 0, 2).reshape(-1, n_stations, n_tx),
         )
 
 
-def _sounding(users: UserReport, stations: list[StationReport], shape: tuple[int, int]) -> Sounding:
-    """Bring the users' (cell and user first) and stations' reports into the order of `precoding`: [n, m, k]."""
-    state = users.state
+def _of_users(users: UserReport, faults: NDArray[np.int64]) -> Numbers:
+    """Return what the payload showed at the users, by the outcome's names; NaN where it was not received."""
+    shape, payload = faults.shape, users.payload
+    unknown = np.full(shape, np.nan)
+    hidden = np.where(faults == 0, 1.0, np.nan)
+    found: dict[str, NDArray[np.generic]] = {
+        "user_offset_hz": users.timing.offset_hz.reshape(shape),
+        "sync_quality": users.timing.quality.reshape(shape),
+        "symbol_errors": np.zeros(shape, dtype=np.int64),
+        "margin_quantiles": np.full((*shape, len(QUANTILES)), np.nan),
+    }
+    for name in ("sinr", "sinr_low", "sinr_high", "channel_p_value", "signal", "intra_cell", "inter_cell", "noise"):
+        found[name] = unknown
+    if payload is None:
+        return found
+    sinr = payload.sinr
+    measured = {"sinr": sinr.value, "sinr_low": sinr.low, "sinr_high": sinr.high, "channel_p_value": payload.p_value}
+    if payload.powers is not None:
+        measured |= {name: getattr(payload.powers, name) for name in ("signal", "intra_cell", "inter_cell", "noise")}
+    found |= {name: value.reshape(shape) * hidden for name, value in measured.items()}
+    found["symbol_errors"] = np.where(faults == 0, payload.symbol_errors.reshape(shape), -1)
+    if payload.margins is not None:
+        found["margin_quantiles"] = payload.margins.quantiles.reshape(*shape, -1) * hidden[..., None]
+    return found
+
+
+def _of_stations(stations: Sequence[StationReport]) -> Numbers:
+    """Return what the echoes showed, by the outcome's names."""
+    angles = [report.angle for report in stations]
+
+    def of_payload(name: str) -> Vector:
+        return np.array([np.nan if angle is None else getattr(angle, name) for angle in angles])
+
+    names = ("angle_rad", "p_value", "fit_p_value", "expected_rmse_rad", "rcrb_rad", "design_rcrb_rad")
+    sounded = np.array([report.sounding_deviation_rad for report in stations])
+    return {name: of_payload(name) for name in (*names, "array_output_snr")} | {
+        "angle_deviation_rad": np.where([a is None for a in angles], sounded, of_payload("expected_rmse_rad")),
+        "estimator": np.array([ESTIMATORS.index("joint-ml" if a is None else a.estimator) for a in angles]),
+        "echo_faults": np.array([report.faults for report in stations]),
+    }
+
+
+def _user_faults(frame: Frame, downlink: Complex, users: UserReport) -> NDArray[np.int64]:
+    """Return what makes each user's capture unfit, (J K,)."""
+    silent = ~downlink.any(axis=1)
+    lost = ~(users.timing.quality >= least_quality(frame))  # also true for NaN
+    return np.asarray(np.where(silent, SILENT, np.where(lost, NO_SYNC, 0)), dtype=np.int64)
+
+
+def _sounding(users: UserReport, stations: Sequence[StationReport], faults: NDArray[np.int64]) -> Sounding:
+    """Bring the users' (cell and user first) and stations' reports into the order of `precoding`: [n, m, k].
+
+    What was not received is NaN.
+    """
+    state, shape = users.state, faults.shape
+    hidden = np.where(faults == 0, 1.0, np.nan)
     n_stations, n_tx = state.channels.shape[1:]
     return Sounding(
-        channels=np.moveaxis(state.channels.reshape(*shape, n_stations, n_tx), 2, 0),
-        error_variance=np.moveaxis(state.error_variance.reshape(*shape, n_stations), 2, 0),
-        csi_radius=np.moveaxis(state.radius.reshape(*shape, n_stations), 2, 0),
-        user_noise=state.noise.reshape(shape),
+        channels=np.moveaxis(state.channels.reshape(*shape, n_stations, n_tx), 2, 0) * hidden[..., None],
+        error_variance=np.moveaxis(state.error_variance.reshape(*shape, n_stations), 2, 0) * hidden,
+        csi_radius=np.moveaxis(state.radius.reshape(*shape, n_stations), 2, 0) * hidden,
+        user_noise=state.noise.reshape(shape) * hidden,
         departure_angles_rad=np.stack([report.sounding.angles_rad for report in stations]),
         reflections=np.stack([report.sounding.amplitudes for report in stations]),
         radar_noise=np.array([report.noise for report in stations]),

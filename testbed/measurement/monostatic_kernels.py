@@ -10,7 +10,18 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-__all__ = ["ADAPTIVE_GLRT", "CAPON", "MATCHED", "STRUCTURED", "antidiagonals", "diagonals", "maximise", "whiteness"]
+__all__ = [
+    "ADAPTIVE_GLRT",
+    "CAPON",
+    "MATCHED",
+    "STRUCTURED",
+    "antidiagonals",
+    "clarity",
+    "diagonals",
+    "fit_structured",
+    "maximise",
+    "whiteness",
+]
 
 STRUCTURED, CAPON, ADAPTIVE_GLRT, MATCHED = 0, 1, 2, 3
 STARTS = 3  # of Newton: side lobes that noise may have raised above the main one by less than the grid resolves
@@ -192,3 +203,47 @@ def whiteness(R, u):  # type: ignore[no-untyped-def]
         x[i] /= L[i, i].real
         inverse += x[i].real ** 2 + x[i].imag ** 2
     return log_det + np.log(inverse), trace - energy
+
+
+@_compiled
+def clarity(inverse, unexplained, adapted, u):  # type: ignore[no-untyped-def]
+    """Return ln(a^H Q^-1 a / a^H Ryy^-1 a) of a direction; the arguments are polynomials of `ADAPTIVE_GLRT`."""
+    level = _form(inverse, u)[0] * _form(unexplained, u)[0]
+    return np.log1p(_energy(adapted, u)[0] / max(level, _TINY))
+
+
+@_compiled
+def fit_structured(Ryy, Ryx, Rxx, length, lowest, highest, count):  # type: ignore[no-untyped-def]
+    """Return the structured estimate and what speaks against it.
+
+    Args:
+        Ryy: Complex (n_rx, n_rx); Ryx (n_rx, n_tx) and Rxx (n_tx, n_tx) likewise.
+        Ryx: See `Ryy`.
+        Rxx: See `Ryy`.
+        length: Snapshots.
+        lowest: Smallest sine looked at.
+        highest: Largest.
+        count: Directions of the grid.
+
+    Returns:
+        The sine; log det and trace of what is orthogonal to it (`whiteness`); the sine from which the own symbols are
+        heard most clearly in noise of any covariance, and by how much more clearly, in nats a snapshot (0 if Ryy is
+        singular).
+
+    """
+    n_rx = len(Ryy)
+    total = 0.0
+    for i in range(n_rx):
+        total += Ryy[i, i].real
+    first, second, cross = diagonals(Ryy / n_rx), np.conj(diagonals(Rxx)), antidiagonals(Ryx)
+    sine = maximise(STRUCTURED, first, second, cross, total, n_rx, length, lowest, highest, count)
+    log_det, trace = whiteness(Ryy, sine)
+    if not np.isfinite(log_det):
+        return sine, log_det, trace, sine, 0.0
+    inverse = np.linalg.inv(Ryy)
+    adapted = inverse @ Ryx
+    level = diagonals(inverse)
+    unexplained, cross = np.conj(diagonals(Rxx - np.conj(Ryx.T) @ adapted)), antidiagonals(adapted)
+    clearest = maximise(ADAPTIVE_GLRT, level, unexplained, cross, total, n_rx, length, lowest, highest, count)
+    gain = clarity(level, unexplained, cross, clearest) - clarity(level, unexplained, cross, sine)
+    return sine, log_det, trace, clearest, max(gain, 0.0)

@@ -1,9 +1,10 @@
 """SINR on known symbols, without bias, with its interval.
 
-The interval is exact when interference and noise are Gaussian. A few strong PSK interferers have a steadier power than
-Gaussian ones, and the exact law then gives intervals that are too wide (99 % instead of 95 % on the shipped
-scenario); so the degrees of freedom of the residual are matched to the fourth moment of the interferers, which are
-known and can be fitted.
+Everything that stations send is known, so signal, interference and noise are told apart by a joint fit of all streams
+(`fit_streams`). The signal's estimate is noncentral chi-square; interference plus noise is nearly chi-square with the
+degrees of freedom that its own variance tells; so their ratio is noncentral F. With no other stream this is the exact
+law of a single one (Alagha, IEEE Commun. Lett. 5(1), 2001); with strong interferers, whose power is known much better
+than that of noise, the interval is far narrower.
 """
 
 from __future__ import annotations
@@ -12,102 +13,92 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ncfdtr, ndtri
+from scipy.special import ndtri
 
-__all__ = ["SinrEstimate", "estimate_sinr", "noncentrality", "residual_freedom"]
+from testbed.measurement.decomposition import StreamFit, fit_streams
+from testbed.measurement.noncentral_f import noncentrality
+
+__all__ = ["SinrEstimate", "estimate_sinr", "sinr_of_fit"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
+CONFIDENCE = 0.95
+LEAST_NOISE = 1e-100  # watt; keeps silence from being divided by
+
 
 @dataclass(frozen=True)
 class SinrEstimate:
-    """Measured SINR, linear, with the ends of its confidence interval; each of shape (...)."""
+    """Measured SINR, linear, with the ends of its confidence interval; each of shape (n_users,)."""
 
     value: Vector
     low: Vector
     high: Vector
 
 
-def estimate_sinr(
-    received: Complex, symbols: Complex, freedom: Vector | None = None, confidence: float = 0.95
-) -> SinrEstimate:
-    """Measure the SINR of known symbols of unit modulus.
+def estimate_sinr(received: Complex, streams: Complex, confidence: float = CONFIDENCE) -> SinrEstimate:
+    """Measure the SINR of users on known symbols.
 
-    With h = y s^H / L and the residual energy r = |y - h s|^2, g_0 = |h|^2 (L-1) / r obeys L g_0 ~ noncentral
-    F(2, 2(L-1), 2 L g) for Gaussian interference and noise. The unbiased estimate is (L-2)/(L-1) g_0 - 1/L; the
-    interval inverts the law in its noncentrality (see also Alagha, IEEE Commun. Lett. 5(1), 2001).
+    Where the block is too short to tell all streams apart, each user's own is fitted alone, and all others count as
+    Gaussian noise.
 
     Args:
-        received: Received symbols, (..., L).
-        symbols: What the user was sent, unit modulus, (..., L).
-        freedom: Degrees of freedom of the residual's power, (...), from `residual_freedom`; None for the Gaussian
-            2(L-1).
+        received: Received symbols, (n_users, L).
+        streams: Symbols of all streams, unit modulus, (n_streams, L); user u was sent stream u.
         confidence: Coverage of the interval.
 
     Returns:
         The estimate; its value may be negative when there is no signal.
     """
-    length = symbols.shape[-1]
-    amplitude = np.mean(received * symbols.conj(), axis=-1)
-    residual = np.sum(np.abs(received - amplitude[..., None] * symbols) ** 2, axis=-1)
-    ratio = np.abs(amplitude) ** 2 * (length - 1) / np.maximum(residual, np.finfo(float).tiny)
-    freedom = np.full(ratio.shape, 2.0 * (length - 1)) if freedom is None else freedom
-    value = (1 - 2 / freedom) * ratio - 1 / length
-    tail = (1 - confidence) / 2
-    low = noncentrality(length * ratio, 2.0, freedom, 1 - tail) / (2 * length)
-    high = noncentrality(length * ratio, 2.0, freedom, tail) / (2 * length)
-    return SinrEstimate(value, low, high)
+    fit = fit_streams(received, streams)
+    if fit is not None:
+        return sinr_of_fit(fit, confidence)
+    alone = [fit_streams(received[u : u + 1], streams[u : u + 1]) for u in range(len(received))]
+    rows = [sinr_of_fit(one, confidence) for one in alone if one is not None]
+    return SinrEstimate(*(np.concatenate([getattr(row, name) for row in rows]) for name in ("value", "low", "high")))
 
 
-def residual_freedom(received: Complex, streams: Complex) -> Vector:
-    """Return the degrees of freedom that the power of everything but the own stream really has, (n_users,).
+def sinr_of_fit(fit: StreamFit, confidence: float = CONFIDENCE) -> SinrEstimate:
+    """Return the SINR that a joint fit of all streams shows.
 
-    For x = sum_l g_l s_l + z of power P the variance of |x|^2 is P^2 + |E x^2|^2 + sum_l c_l |g_l|^4, with the fourth
-    cumulant c = -1 of PSK (-2 of BPSK); a Gaussian x has P^2, which gives 2 (L - 1). The gains are fitted to all
-    streams jointly.
+    With P = |g_own|^2, error variance e of g_own and D = interference plus noise of nu degrees of freedom,
+    P / e * E[D] / D obeys noncentral F(2, nu, 2 |g|^2 / e). So (1 - 2 / nu) P / D - e / D is without bias; the interval
+    inverts the law in its noncentrality.
 
     Args:
-        received: Received symbols, (n_users, L).
-        streams: Symbols of all streams, unit modulus, (n_users, L); user u was sent stream u.
+        fit: Of all streams at all users; user u was sent stream u.
+        confidence: Coverage of the interval.
     """
-    count, length = streams.shape
-    gaussian = np.full(len(received), 2.0 * (length - 1))
-    if length < 2 * count:  # too short for a joint fit to mean anything
-        return gaussian
-    inverse = np.linalg.inv(streams @ streams.conj().T)
-    gains = received @ streams.conj().T @ inverse
-    noise = np.sum(np.abs(received - gains @ streams) ** 2, axis=1) / (length - count)
-    power = np.maximum(np.abs(gains) ** 2 - np.outer(noise, np.diagonal(inverse).real), 0.0)
-    others = ~np.eye(count, dtype=bool)[: len(received)]
-    total = np.sum(power * others, axis=1) + noise
-    second = np.abs(np.mean(streams**2)) > 0.5  # BPSK is not circular
-    squares = np.abs(np.sum(gains**2 * others, axis=1)) ** 2 if second else np.zeros(len(received))
-    fourth = (-2.0 if second else -1.0) * np.sum(power**2 * others, axis=1)
-    return np.asarray(gaussian / np.clip(1 + (squares + fourth) / total**2, 0.02, 2.0))
+    tail = (1 - confidence) / 2
+    denominator, freedom = _interference_plus_noise(fit, float(ndtri(1 - tail)))
+    users = np.arange(len(fit.gains))
+    noise = np.maximum(fit.noise, LEAST_NOISE)
+    power = np.abs(fit.gains[users, users]) ** 2
+    error = noise * np.diagonal(fit.spread).real[users]
+    ratio, share, f = power / denominator, error / denominator, power / error
+    low = noncentrality(f, freedom, 1 - tail) * share / 2
+    high = noncentrality(f, freedom, tail) * share / 2
+    return SinrEstimate((1 - 2 / freedom) * ratio - share, low, high)
 
 
-def noncentrality(f: Vector, freedom_1: float, freedom_2: float | Vector, probability: float) -> Vector:
-    """Return the noncentrality at which a noncentral F variable is below f with a given probability; 0 if none.
+def _interference_plus_noise(fit: StreamFit, normal: float) -> tuple[Vector, Vector]:
+    """Return the power of all but the own stream, and its degrees of freedom 2 mean^2 / variance, (n_users,) each.
 
-    The probability, written as a normal quantile, is nearly linear in the square root of the noncentrality, so a few
-    secant steps suffice (scipy's own inverse gives up at 10,000, that is 17 dB at 128 symbols).
+    The variance rests on the noise's own estimate; on short blocks that calls for Student's wider quantiles.
+
+    Args:
+        fit: The gains.
+        normal: Normal quantile of the interval's upper end.
     """
-    f = np.asarray(f, dtype=float)
-    wanted = ndtri(probability)
-
-    def quantile(root: Vector) -> Vector:
-        tiny = 1e-300
-        return np.asarray(ndtri(np.clip(ncfdtr(freedom_1, freedom_2, root**2, f), tiny, 1 - 1e-16)) - wanted)
-
-    before = np.sqrt(np.maximum(freedom_1 * (f - 1), 0.0))
-    error_before = quantile(before)
-    root = np.maximum(before + error_before * np.sqrt(1 + freedom_1 * f / freedom_2), 0.0)
-    for _ in range(4):
-        error = quantile(root)
-        run = error - error_before
-        step = np.where(run != 0, error * (root - before) / np.where(run != 0, run, 1), 0.0)
-        before, error_before, root = root, error, np.maximum(root - step, 0.0)
-    if np.all(f > 100.0):  # no interval reaches down to no signal at all
-        return np.asarray(root**2)
-    return np.asarray(np.where(quantile(np.zeros_like(f)) <= 0, 0.0, root**2))
+    noise = np.maximum(fit.noise, LEAST_NOISE)
+    spread, squared = np.diagonal(fit.spread).real, np.abs(fit.spread) ** 2
+    own = spread[: len(fit.gains)]
+    bias = spread.sum() - own
+    scatter = squared.sum() - 2 * squared.sum(axis=1)[: len(own)] + own**2
+    others = fit.gains * ~np.eye(len(spread), dtype=bool)[: len(own)]
+    across = np.sum((others @ fit.spread) * others.conj(), axis=1).real - noise * scatter
+    total = np.maximum(np.sum(np.abs(others) ** 2, axis=1) + noise * (1 - bias), 0.1 * noise)
+    student = 1 + (normal**2 + 1) / (4 * fit.freedom)
+    of_noise = (1 - bias) ** 2 / fit.freedom + scatter  # the relative variance if there were no interference
+    variance = noise**2 * of_noise + 2 * noise * np.maximum(across, 0.0) * student
+    return total, 2 / np.minimum(variance / total**2, of_noise)  # interference is always known better than noise

@@ -6,18 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import fdtrc
 
-from precoding import array_output_snr, crb_cbf, crb_comp, crb_slepian_bangs
-from precoding.fisher import echo_covariance
+from precoding import array_output_snr, crb_cbf, crb_comp, crb_slepian_bangs, method_of_interval_errors, steering
 from testbed.frame import Frame
-from testbed.measurement.angle_cbf import estimate_angle
+from testbed.measurement.alignment import align_paths, frequency_shift, turned
+from testbed.measurement.angle_cbf import MonostaticEstimate, estimate_angle
 from testbed.measurement.angle_comp import BistaticEstimate, estimate_angles, estimate_departures
 from testbed.measurement.echo import estimate_delay
 from testbed.measurement.front_end import without_dc
+from testbed.measurement.health import DEAD_CHANNEL, SILENT, UNEXPLAINED, inspect_channels
 
 __all__ = ["AngleReport", "StationReport", "observe_station"]
 
 Complex = NDArray[np.complex128]
+
+MEANINGFUL_SNR = 10**1.5  # at the array's output; below, a Cramer-Rao bound says nothing about errors
+MISFIT = 1e-3  # p-value of the residual below which delays and frequencies of the paths are looked for
+UNFIT = 1e-6  # ... and below which, with them, the frame counts as not explained: never on a sound bench
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,11 @@ class AngleReport:
     angle_rad: float
     estimator: str
     p_value: float
+    fit_p_value: float
     rcrb_rad: float
     design_rcrb_rad: float
     array_output_snr: float
+    expected_rmse_rad: float
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,37 @@ class StationReport:
     delay_samples: float
     noise: float
     sounding: BistaticEstimate
+    sounding_deviation_rad: float
     angle: AngleReport | None
+    faults: int
+
+
+@dataclass(frozen=True)
+class _Echo:
+    """One station's echo, ready for an estimator."""
+
+    frame: Frame
+    own: int
+    spectrum: Complex  # of the samples, (n_rx, n)
+    symbols: Complex  # of the whole frame, (n_rx, n_symbols)
+    sent: Complex  # payload symbols of all stations, (J, n_tx, n_symbols)
+    delay_samples: float
+    noise: float  # from the guard
+
+    @property
+    def received(self) -> Complex:
+        """Payload symbols, (n_rx, L)."""
+        return np.asarray(self.symbols[:, self.frame.payload])
+
+    @property
+    def payload(self) -> Complex:
+        """What all stations sent in the payload, (J, n_tx, L)."""
+        return np.asarray(self.sent[..., self.frame.payload])
+
+    def fit(self, noise: float, freedom: float) -> float:
+        """Return the p-value of what a model left over, against the noise of the guard (an F test)."""
+        quiet = 2.0 * len(self.symbols) * (self.frame.guard.stop - self.frame.guard.start)
+        return float(fdtrc(freedom, quiet, noise / max(self.noise, np.finfo(float).tiny)))
 
 
 def observe_station(
@@ -55,41 +93,112 @@ def observe_station(
         cooperative: Whether the station knows the other stations' payload (CoMP) or only its own (CBF).
         payload: Whether there is a payload to estimate from; pilots are known to all stations in any case.
     """
+    faults = inspect_channels(samples)
+    if faults & (SILENT | DEAD_CHANNEL):
+        return _nothing(sent.shape[0], faults)
     section = frame.payload if payload else frame.sounding
-    spectrum = frame.pulse.spectrum_of(without_dc(frame, samples))
-    delay = estimate_delay(frame, frame.pulse.matched(spectrum), sent[own][:, section], section)
-    received = frame.pulse.detect(spectrum, delay)
-    noise = float(np.mean(np.abs(received[:, frame.guard]) ** 2))
+    spectrum = frame.pulse.spectrum_of(without_dc(frame, samples.astype(np.complex64, copy=False)))
+    delay = estimate_delay(frame, spectrum, sent[own][:, section], section)
+    received = frame.pulse.detect(spectrum, delay).astype(np.complex128)
+    quiet = received[:, frame.guard]
+    noise = float(np.vdot(quiet, quiet).real) / quiet.size
     pilots = received[:, frame.sounding], sent[..., frame.sounding], own
     if not payload:
-        return StationReport(delay, noise, estimate_angles(*pilots), None)
-    judge = _cooperative if cooperative else _monostatic
-    angle = judge(received[:, frame.payload], sent[..., frame.payload], own)
-    return StationReport(delay, noise, estimate_departures(*pilots, angle.angle_rad), angle)
+        sounding = estimate_angles(*pilots)
+        return StationReport(delay, noise, sounding, _deviation(sounding, own, *pilots[:2]), None, faults)
+    echo = _Echo(frame, own, spectrum, received, sent, delay, noise)
+    angle = (_cooperative if cooperative else _monostatic)(echo)
+    faults |= UNEXPLAINED if angle.fit_p_value < UNFIT else 0
+    return StationReport(delay, noise, estimate_departures(*pilots, angle.angle_rad), np.nan, angle, faults)
 
 
-def _monostatic(received: Complex, sent: Complex, own: int) -> AngleReport:
-    """CBF: the own symbols are known, the rest is interference."""
-    estimate = estimate_angle(received, sent[own])
-    n_rx, length = received.shape
-    gram = sent[own] @ sent[own].conj().T
-    theta, alpha = estimate.angle_rad, estimate.amplitude
-    if estimate.estimator == "capon":
-        design = judged = crb_cbf(theta, alpha, gram, estimate.covariance)
-    else:
-        covariance = echo_covariance(theta, estimate.interference, estimate.noise, n_rx)
-        design = crb_cbf(theta, alpha, gram, covariance)
-        judged = crb_slepian_bangs(theta, alpha, gram, estimate.interference, estimate.noise, n_rx, length)
-    snr = array_output_snr(np.array([theta]), np.array([alpha]), gram, estimate.noise, n_rx)
-    return AngleReport(theta, estimate.estimator, estimate.p_value, np.sqrt(judged), np.sqrt(design), snr)
-
-
-def _cooperative(received: Complex, sent: Complex, own: int) -> AngleReport:
-    """CoMP: all symbols are known."""
-    estimate = estimate_angles(received, sent, own)
+def _deviation(estimate: BistaticEstimate, own: int, received: Complex, sent: Complex) -> float:
+    """Return the root bound of the angle that a sounding gives."""
     stacked = sent.reshape(-1, sent.shape[-1])
     gram = stacked @ stacked.conj().T
-    n_rx = received.shape[0]
-    judged = crb_comp(own, estimate.angles_rad, estimate.amplitudes, gram, estimate.noise, n_rx)
-    snr = array_output_snr(estimate.angles_rad, estimate.amplitudes, gram, estimate.noise, n_rx)
-    return AngleReport(float(estimate.angles_rad[own]), "joint-ml", 1.0, np.sqrt(judged), np.sqrt(judged), snr)
+    return float(np.sqrt(crb_comp(own, estimate.angles_rad, estimate.amplitudes, gram, estimate.noise, len(received))))
+
+
+def _nothing(n_stations: int, faults: int) -> StationReport:
+    """What a capture that cannot be used shows: no number that could be taken for a result."""
+    unknown = np.full(n_stations, np.nan)
+    angle = AngleReport(np.nan, "joint-ml", np.nan, np.nan, np.nan, np.nan, np.nan, np.nan)
+    return StationReport(np.nan, np.nan, BistaticEstimate(unknown, unknown + 0j, np.nan), np.nan, angle, faults)
+
+
+def _monostatic(echo: _Echo) -> AngleReport:
+    """CBF: the own symbols are known, the rest is interference."""
+    sent = echo.payload[echo.own]
+    estimate = estimate_angle(echo.received, sent)
+    shift = _own_shift(echo, estimate, sent)
+    if shift:
+        estimate = estimate_angle(turned(echo.received, -shift), sent)
+    n_rx, length = echo.received.shape
+    gram = sent @ sent.conj().T
+    theta, alpha = estimate.angle_rad, estimate.amplitude
+    path = np.array([theta]), np.array([alpha])
+    fit = np.nan  # a free covariance explains everything
+    if estimate.estimator == "structured-ml":
+        model = theta, alpha, gram, estimate.interference, estimate.noise, n_rx
+        judged = crb_slepian_bangs(*model, block_length=length)
+        design = crb_slepian_bangs(*model, block_length=0)  # Prop. 1: without what the covariance tells
+        fit = echo.fit(estimate.noise, 2.0 * length * (n_rx - 1))
+    else:
+        design = judged = crb_cbf(theta, alpha, gram, estimate.covariance)
+    snr = array_output_snr(*path, gram, estimate.noise, n_rx)
+    expected = np.sqrt(judged)
+    if snr < MEANINGFUL_SNR:
+        errors = method_of_interval_errors(
+            0, *path, gram, estimate.noise, n_rx, length, interference_power=estimate.interference
+        )
+        expected = errors.rms_rad
+    return AngleReport(
+        theta, estimate.estimator, estimate.p_value, fit, np.sqrt(judged), np.sqrt(design), snr, expected
+    )
+
+
+def _own_shift(echo: _Echo, estimate: MonostaticEstimate, sent: Complex) -> float:
+    """Return the Doppler shift of the own echo, cycles per symbol; 0 if none is evident."""
+    n_rx = len(echo.received)
+    beam = steering(n_rx, estimate.angle_rad).conj() @ echo.received / n_rx
+    expected = steering(len(sent), estimate.angle_rad) @ sent
+    return frequency_shift(beam, expected, estimate.interference + estimate.noise / n_rx)
+
+
+def _cooperative(echo: _Echo) -> AngleReport:
+    """CoMP: all symbols are known; where they do not fit, each path's delay and frequency are looked for."""
+    sent = echo.payload
+    estimate = estimate_angles(echo.received, sent, echo.own)
+    n_rx, length = echo.received.shape
+    freedom = 2.0 * n_rx * length - 3.0 * len(sent)
+    fit = echo.fit(estimate.noise, freedom)
+    if fit < MISFIT:
+        moved = _aligned(echo, estimate)
+        again = estimate_angles(echo.received, moved, echo.own)
+        gain = n_rx * length * np.log(estimate.noise / again.noise)  # of log-likelihood, for 2 J more parameters
+        if gain > 4.0 * len(sent):
+            estimate, sent, fit = again, moved, echo.fit(again.noise, freedom - 2.0 * len(sent))
+    stacked = sent.reshape(-1, length)
+    gram = stacked @ stacked.conj().T
+    paths = estimate.angles_rad, estimate.amplitudes
+    judged = float(np.sqrt(crb_comp(echo.own, *paths, gram, estimate.noise, n_rx)))
+    snr = array_output_snr(*paths, gram, estimate.noise, n_rx)
+    expected = judged
+    if snr < MEANINGFUL_SNR:
+        expected = method_of_interval_errors(echo.own, *paths, gram, estimate.noise, n_rx, length).rms_rad
+    return AngleReport(float(estimate.angles_rad[echo.own]), "joint-ml", 1.0, fit, judged, judged, snr, expected)
+
+
+def _aligned(echo: _Echo, estimate: BistaticEstimate) -> Complex:
+    """Return what all stations sent in the payload as it arrives: each path with its own delay and frequency."""
+    frame, n_rx, n_tx = echo.frame, len(echo.symbols), echo.sent.shape[1]
+    arrival = float(estimate.angles_rad[echo.own])
+    weights = steering(n_rx, arrival).conj() / n_rx
+    # Departure angles from the pilots: orthogonal, and short enough to be found whatever turns or is late.
+    pilots = echo.symbols[:, frame.sounding], echo.sent[..., frame.sounding]
+    departures = estimate_departures(*pilots, echo.own, arrival).angles_rad
+    lit = np.sum(steering(n_tx, departures)[..., None] * echo.sent, axis=1)
+    beam, symbols = frame.pulse.matched(weights @ echo.spectrum), weights @ echo.received
+    found = align_paths(frame, beam, symbols, lit, estimate.noise / n_rx, echo.delay_samples)
+    late = frame.pulse.delayed(echo.sent, found.delay_samples[:, None])[..., frame.payload]
+    return np.asarray([turned(x, shift) for x, shift in zip(late, found.cycles_per_symbol, strict=True)])

@@ -8,13 +8,15 @@ preamble fit (`testbed.measurement.sounding`) then makes both as good as the who
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from testbed.frame import SYNC_SEGMENTS, Frame
 
-__all__ = ["Synchronisation", "synchronise"]
+__all__ = ["Synchronisation", "least_quality", "synchronise"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
@@ -46,22 +48,32 @@ def synchronise(frame: Frame, samples: Complex, station: NDArray[np.intp]) -> Sy
     Returns:
         The estimates; a quality near zero says that no sequence was found.
     """
+    from testbed.measurement.synchronisation_kernels import correlate_segments
+
     options = frame.options
     reach = options.gap_symbols * options.samples_per_symbol  # the largest start offset looked for
-    lags = np.arange(-reach, reach + 1)
     starts = np.array([frame.sync_slot(n).start for n in range(frame.n_stations)])[station]
-    at = (starts[:, None] + np.arange(options.sync_symbols)) * options.samples_per_symbol
     matched = frame.pulse.matched(frame.pulse.spectrum_of(samples))
-    around = np.take_along_axis(matched[:, None], at[:, None] + lags[:, None], axis=2)  # (n_users, lags, sync_symbols)
-    segments = (around * frame.sync[station].conj()[:, None]).reshape(*around.shape[:2], SYNC_SEGMENTS, -1).sum(axis=-1)
-    energy = np.sum(np.abs(around) ** 2, axis=-1) * (options.sync_symbols / SYNC_SEGMENTS)
-    explained = np.sum(np.abs(segments) ** 2, axis=-1) / np.maximum(energy, np.finfo(float).tiny)
-    peak = np.argmax(explained, axis=1)
-    users = np.arange(len(samples))
-    first, second = np.split(segments[users, peak], 2, axis=1)
+    explained, segments = correlate_segments(
+        matched, starts, frame.sync[station], options.samples_per_symbol, reach, SYNC_SEGMENTS
+    )
+    peak, users = np.argmax(explained, axis=1), np.arange(len(samples))
+    first, second = np.split(segments, 2, axis=1)
     turn = np.angle(np.sum(second * first.conj(), axis=1))
     offset_hz = turn / (2 * np.pi) * options.symbol_rate_hz / (options.sync_symbols / 2)
-    return Synchronisation(lags[peak] + _between(explained, peak), offset_hz, explained[users, peak])
+    return Synchronisation(peak - reach + _between(explained, peak), offset_hz, explained[users, peak])
+
+
+@cache
+def least_quality(frame: Frame) -> float:
+    """Return the quality that noise alone exceeds in one frame of a thousand: below it there is no sync sequence.
+
+    Of noise, segments explain a share that follows Beta(segments, symbols - segments) at each lag.
+    """
+    options = frame.options
+    lags = 2 * options.gap_symbols * options.samples_per_symbol + 1
+    others = options.sync_symbols - SYNC_SEGMENTS
+    return float(betaincinv(SYNC_SEGMENTS, others, 1 - 1e-3 / lags)) if others else 0.0
 
 
 def _between(height: Vector, peak: NDArray[np.intp]) -> Vector:

@@ -65,21 +65,24 @@ class SchemeOptions:
     """Which precoder is designed, and when it is designed anew.
 
     Attributes:
-        name: The precoding scheme.
+        name: The precoding scheme: block-level (blp) or symbol-level (slp), each station for its own users (cbf) or all
+            for all (comp). A symbol-level waveform is designed for every frame, whatever the thresholds say.
         min_sinr_db: SINR promised to every user.
         robustness: "exact" keeps the promise for every channel within the CSI radius, "none" for the measured channel.
         redesign_angle_deg: A tracked angle that has moved by more than this since the design makes a new one.
         redesign_csi_radii: So does a channel that has moved by more than this many CSI radii; two soundings of the same
             channel differ by 1.1 radii in the mean and 2 radii once in 10,000 (6 antennas).
         csi_confidence: Probability that the true channel lies within the CSI radius.
+        csi_drift: Whether the radius covers the drift until the payload, too, as measured from sounding to sounding.
     """
 
-    name: Annotated[str, Choice(("blp-cbf", "blp-comp"), planned=("slp-cbf", "slp-comp"))]
+    name: Annotated[str, Choice(("blp-cbf", "blp-comp", "slp-cbf", "slp-comp"))]
     min_sinr_db: Annotated[float, Limit(-30, 60)]
     robustness: Annotated[str, Choice(("exact", "none"), planned=("paper",))] = "exact"
     redesign_angle_deg: Annotated[float, Limit(0, 180, above=True)] = 2.0
     redesign_csi_radii: Annotated[float, Limit(0, 1e6, above=True, infinite=True)] = 3.0
     csi_confidence: Annotated[float, Limit(0.5, 1, below=True)] = 0.95
+    csi_drift: bool = True
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ class FixedDesigner:
         self._designer = designer
         self._decision: Decision | None = None
 
-    def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
+    def decide(self, index: int, knowledge: Knowledge | None, symbols: np.ndarray) -> Decision:
         if knowledge is None or self._decision is None:
-            decision = self._designer.decide(index, knowledge)
+            decision = self._designer.decide(index, knowledge, symbols)
             self._decision = None if decision.precoder is None else Decision(decision.precoder, fresh=False)
             return decision
         return self._decision

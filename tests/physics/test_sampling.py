@@ -16,7 +16,7 @@ from testbed.world import scene
 SCENARIO = Scenario.load("two_cells")
 
 
-def received(samples_per_symbol: int) -> tuple[Frame, dict[str, np.ndarray], np.ndarray]:
+def received(samples_per_symbol: int) -> tuple[Frame, dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Carry the same payload through the same air at one sample rate, without thermal noise."""
     options = replace(SCENARIO.frame, samples_per_symbol=samples_per_symbol)
     frame = Frame(options, 2, 6)
@@ -36,11 +36,12 @@ def received(samples_per_symbol: int) -> tuple[Frame, dict[str, np.ndarray], np.
         station.name: transmit(ports[m], front_end, lo, rate_hz, 1.0).astype(complex)
         for m, station in enumerate(SCENARIO.stations)
     }
-    return frame, propagate(paths, sent, listeners, frame.n_samples, rate_hz), symbols
+    radiated = frame.pulse.detect(frame.pulse.spectrum_of(ports))
+    return frame, propagate(paths, sent, listeners, frame.n_samples, rate_hz), symbols, radiated
 
 
 def test_twice_the_sample_rate_gives_the_same_symbols() -> None:
-    (slow, one, _), (fast, two, _) = received(4), received(8)
+    (slow, one, *_), (fast, two, *_) = received(4), received(8)
     for name, samples in one.items():
         few = slow.pulse.detect(slow.pulse.spectrum_of(samples))
         many = fast.pulse.detect(fast.pulse.spectrum_of(two[name]))
@@ -51,10 +52,10 @@ def test_twice_the_sample_rate_gives_the_same_symbols() -> None:
 def test_twice_the_sample_rate_gives_the_same_measurement() -> None:
     reports = []
     for samples_per_symbol in (4, 8):
-        frame, arrived, symbols = received(samples_per_symbol)
+        frame, arrived, symbols, radiated = received(samples_per_symbol)
         samples = np.concatenate([arrived[user.name] for user in SCENARIO.ordered_users])
         observer = UserObserver(frame, station_power(SCENARIO), 0.95)
-        reports.append(observer.observe(samples, symbols.reshape(6, -1)))
+        reports.append(observer.observe(samples, symbols.reshape(6, -1), radiated))
     slow, fast = reports
     # One Gauss-Newton step, from a start on another grid: equal to well within the errors that noise makes at 35 dB
     # (0.008 samples, 2.5 Hz, 5e-3 of the channel).
@@ -62,6 +63,7 @@ def test_twice_the_sample_rate_gives_the_same_measurement() -> None:
     assert np.allclose(fast.timing.offset_hz, slow.timing.offset_hz, atol=1.0)
     error = np.linalg.norm(fast.state.channels - slow.state.channels, axis=-1)
     assert np.all(error < 1e-3 * np.linalg.norm(slow.state.channels, axis=-1))
-    assert slow.sinr is not None
-    assert fast.sinr is not None
-    assert np.allclose(10 * np.log10(fast.sinr.value), 10 * np.log10(slow.sinr.value), atol=0.01)
+    assert slow.payload is not None
+    assert fast.payload is not None
+    few, many = slow.payload.sinr.value, fast.payload.sinr.value
+    assert np.allclose(10 * np.log10(many), 10 * np.log10(few), atol=0.01)

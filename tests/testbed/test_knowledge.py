@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.knowledge import SMOOTHING, Knowledge
+from testbed.knowledge import SMOOTHING, Knowledge, after
 from testbed.outcome import Outcome, Sounding
+from testbed.tracking import MISSES
 
 J, K, N_TX, N_RX = 2, 3, 4, 5
+PERIOD_S = 0.01
 POWER = np.array([1e-4, 2e-4])
 
 
@@ -41,7 +43,14 @@ def outcomes(count: int, seed: int = 0) -> list[Outcome]:
             angle_rad=rng.uniform(-1, 1, J),
             estimator=np.zeros(J, dtype=np.int64),
             p_value=stations,
-            rcrb_rad=np.full(J, np.nan),  # frames that only sounded: nothing is doubted
+            fit_p_value=stations,
+            angle_deviation_rad=np.full(J, 10.0),  # so little is known that nothing is doubted
+            expected_rmse_rad=stations,
+            predicted_angle_rad=stations,
+            predicted_deviation_rad=stations,
+            echo_faults=np.zeros(J, dtype=np.int64),
+            user_faults=np.zeros((J, K), dtype=np.int64),
+            rcrb_rad=np.full(J, np.nan),
             design_rcrb_rad=stations,
             array_output_snr=stations,
             promised_sinr=users,
@@ -49,6 +58,14 @@ def outcomes(count: int, seed: int = 0) -> list[Outcome]:
             sinr=users,
             sinr_low=users,
             sinr_high=users,
+            channel_drift=np.zeros((J, J, K)),
+            channel_p_value=users,
+            symbol_errors=np.zeros((J, K), dtype=np.int64),
+            signal=users,
+            intra_cell=users,
+            inter_cell=users,
+            noise=users,
+            margin_quantiles=np.zeros((J, K, 11)),
             clipped=False,
             designed=False,
             design_gap=np.nan,
@@ -58,9 +75,9 @@ def outcomes(count: int, seed: int = 0) -> list[Outcome]:
 
 
 def folded(rows: list[Outcome]) -> Knowledge:
-    knowledge = Knowledge(rows[0].sounding, rows[0].angle_rad)
+    knowledge = Knowledge.first(rows[0], PERIOD_S)
     for outcome in rows[1:]:
-        knowledge = knowledge.after(outcome)
+        knowledge = knowledge.after(outcome, PERIOD_S)
     return knowledge
 
 
@@ -74,12 +91,11 @@ def test_noise_is_the_plain_mean_over_all_frames(count: int, seed: int) -> None:
         assert np.allclose(getattr(knowledge.sounding, name), mean, rtol=1e-13, atol=0)  # 40 roundings
 
 
-def test_channels_echoes_and_angles_are_the_last() -> None:
+def test_channels_and_echoes_are_the_last() -> None:
     rows = outcomes(4)
     knowledge = folded(rows)
     for name in ("channels", "error_variance", "csi_radius", "reflections"):
         assert np.array_equal(getattr(knowledge.sounding, name), getattr(rows[-1].sounding, name)), name
-    assert np.array_equal(knowledge.angle_rad, rows[-1].angle_rad)
 
 
 def test_cross_angles_forget_by_the_smoothing_weight() -> None:
@@ -106,7 +122,7 @@ def test_smoothing_reduces_the_scatter_of_cross_angles_as_its_weight_says() -> N
     ]
     knowledge, seen = folded(noisy[:100]), []
     for outcome in noisy[100:]:
-        knowledge = knowledge.after(outcome)
+        knowledge = knowledge.after(outcome, PERIOD_S)
         seen.append(knowledge.sounding.departure_angles_rad)
     # 4 angles of 3900 frames, correlated over some 9: 1700 independent values, 3.4 % standard error of a variance.
     assert np.var(seen) == pytest.approx(SMOOTHING / (2 - SMOOTHING), rel=0.15)
@@ -114,9 +130,9 @@ def test_smoothing_reduces_the_scatter_of_cross_angles_as_its_weight_says() -> N
 
 def test_nothing_that_went_in_is_changed() -> None:
     first, second = outcomes(2)
-    knowledge = Knowledge(first.sounding, first.angle_rad)
+    knowledge = Knowledge.first(first, PERIOD_S)
     before = first.sounding.user_noise.copy(), first.sounding.departure_angles_rad.copy()
-    knowledge.after(second).network(POWER, N_RX, 32)
+    knowledge.after(second, PERIOD_S).network(POWER, N_RX, 32)
     assert np.array_equal(first.sounding.user_noise, before[0])
     assert np.array_equal(first.sounding.departure_angles_rad, before[1])
 
@@ -141,17 +157,49 @@ def test_the_network_is_all_that_was_sounded() -> None:
     assert (network.n_rx, network.block_length) == (N_RX, 32)
 
 
-def test_a_jump_is_believed_when_it_comes_twice() -> None:
-    """An outlier and its reflections change nothing; a target that really is elsewhere is found one frame later."""
+def test_the_reflections_of_a_doubted_angle_are_doubted_too() -> None:
+    """An outlier changes nothing; a target that really is elsewhere is found when it is seen there again."""
     first, second, third = outcomes(3)
-    start = Knowledge(first.sounding, first.angle_rad)
-    here = start.angle_rad
-    steady = replace(second, angle_rad=here, rcrb_rad=np.full(J, 1e-3))
-    jump = replace(third, angle_rad=here + np.array([0.0, 0.1]), rcrb_rad=np.full(J, 1e-3))
-    tracked = start.after(steady)
-    doubting = tracked.after(jump)
-    assert np.array_equal(doubting.angle_rad, here)
-    assert np.array_equal(doubting.sounding.reflections[1], tracked.sounding.reflections[1])
+    sure = np.full(J, 1e-3)
+    here = replace(first, angle_deviation_rad=sure)
+    steady = replace(second, angle_rad=first.angle_rad, angle_deviation_rad=sure)
+    knowledge = Knowledge.first(here, PERIOD_S)
+    for _ in range(100):
+        knowledge = knowledge.after(steady, PERIOD_S)
+    jump = replace(third, angle_rad=first.angle_rad + np.array([0.0, 0.1]), angle_deviation_rad=sure)
+    doubting = knowledge.after(jump, PERIOD_S)
+    assert doubting.angle_rad == pytest.approx(first.angle_rad, abs=1e-3)
+    assert np.array_equal(doubting.sounding.reflections[1], knowledge.sounding.reflections[1])
     assert np.array_equal(doubting.sounding.reflections[0], jump.sounding.reflections[0])
-    assert np.array_equal(doubting.after(steady).angle_rad, here)
-    assert np.array_equal(doubting.after(jump).angle_rad, jump.angle_rad)
+    again = doubting
+    for _ in range(MISSES - 1):
+        again = again.after(jump, PERIOD_S)
+    assert again.angle_rad[1] == pytest.approx(jump.angle_rad[1])
+
+
+def test_what_was_not_received_stays_as_it_was() -> None:
+    first, second = outcomes(2)
+    knowledge = Knowledge.first(first, PERIOD_S)
+    channels = second.sounding.channels.copy()
+    channels[:, 0, 1] = np.nan
+    reflections = second.sounding.reflections.copy()
+    reflections[1] = np.nan
+    lost = replace(
+        second,
+        sounding=replace(second.sounding, channels=channels, reflections=reflections),
+        angle_rad=np.array([second.angle_rad[0], np.nan]),
+        angle_deviation_rad=np.array([10.0, np.nan]),
+    )
+    after_it = knowledge.after(lost, PERIOD_S)
+    assert np.array_equal(after_it.sounding.channels[:, 0, 1], first.sounding.channels[:, 0, 1])
+    assert np.array_equal(after_it.sounding.channels[:, 1], channels[:, 1])
+    assert np.array_equal(after_it.sounding.reflections[1], first.sounding.reflections[1])
+    assert after_it.angle_rad[1] == knowledge.tracks.after(PERIOD_S).angle_rad[1]
+
+
+def test_a_first_frame_that_lacks_anything_teaches_nothing() -> None:
+    first = outcomes(1)[0]
+    assert after(None, first, PERIOD_S) is not None
+    lost = replace(first, sounding=replace(first.sounding, radar_noise=np.array([1.0, np.nan])))
+    assert after(None, lost, PERIOD_S) is None
+    assert after(None, replace(first, clipped=True), PERIOD_S) is None

@@ -28,9 +28,9 @@ class Listening:
         self.designer = designer
         self.asked: list[tuple[int, Knowledge | None]] = []
 
-    def decide(self, index: int, knowledge: Knowledge | None) -> Decision:
+    def decide(self, index: int, knowledge: Knowledge | None, symbols: np.ndarray) -> Decision:
         self.asked.append((index, knowledge))
-        return self.designer.decide(index, knowledge)
+        return self.designer.decide(index, knowledge, symbols)
 
 
 def run(
@@ -55,9 +55,9 @@ def through() -> tuple[list[FrameDone], Listening]:
 
 
 def knowledge_before(frames: list[FrameDone], index: int) -> Knowledge:
-    knowledge = Knowledge(frames[0].outcome.sounding, frames[0].outcome.angle_rad)
+    knowledge = Knowledge.first(frames[0].outcome, SCENARIO.frame.period_s)
     for done in frames[1:index]:
-        knowledge = knowledge.after(done.outcome)
+        knowledge = knowledge.after(done.outcome, SCENARIO.frame.period_s)
     return knowledge
 
 

@@ -26,6 +26,10 @@ STATION = StationSummary(
     ratio_high=1.0923,
     design_rcrb_rad=0.0026,
     array_output_snr_db=23.46,
+    expected_rmse_rad=float(np.radians(0.14321)),
+    outlier_share=0.0,
+    track_ratio=1.0,
+    unexplained_share=0.0,
     estimators={"structured-ml": 99, "capon": 1},
 )
 USER = UserSummary(
@@ -37,9 +41,20 @@ USER = UserSummary(
     low_db=13.951,
     high_db=14.218,
     kept_share=0.98765,
+    intra_cell_db=-22.71,
+    inter_cell_db=-16.64,
+    noise_db=-21.52,
+    symbol_error_rate=0.00123,
 )
 SUMMARY = Summary(
-    frames=101, payload_frames=100, designs=3, clipped_frames=0, design_gap=1e-5, stations=(STATION,), users=(USER,)
+    frames=101,
+    payload_frames=100,
+    designs=3,
+    clipped_frames=0,
+    faulty={},
+    design_gap=1e-5,
+    stations=(STATION,),
+    users=(USER,),
 )
 
 
@@ -55,9 +70,9 @@ def words(text: str) -> str:
 
 
 def row(text: str, name: str) -> str:
-    """The one line of a table that holds a name, without its lines and blanks."""
+    """The line of the first table that holds a name, without its lines and blanks."""
     found = [line for line in text.splitlines() if name in line.split()]
-    assert len(found) == 1
+    assert found
     return words(found[0].replace("│", " "))
 
 
@@ -79,6 +94,29 @@ def test_a_station_is_one_row_of_correctly_rounded_numbers() -> None:
 
 def test_a_user_is_one_row_of_correctly_rounded_numbers() -> None:
     assert row(printed(SUMMARY), "ann") == "ann west 12.00 14.13 14.09 [13.95, 14.22] 98.8 %"
+
+
+def test_the_powers_of_a_user_are_one_row_and_absent_where_there_are_no_streams() -> None:
+    title = "Where the received power is"
+    assert row(printed(SUMMARY).split(title)[1], "ann") == "ann west -22.7 -16.6 -21.5 1.2e-03"
+    nothing = with_user(intra_cell_db=np.nan, inter_cell_db=np.nan, noise_db=np.nan)
+    assert title not in printed(nothing)
+
+
+def test_what_the_model_does_not_explain_is_warned_of() -> None:
+    assert not warnings(SUMMARY)
+    assert "25 % of the frames" in warnings(with_station(unexplained_share=0.25))[0]
+
+
+def test_frames_without_sync_are_warned_of() -> None:
+    assert "3 frames were left out: no sync" in warnings(replace(SUMMARY, faulty={"no sync": 3}))[0]
+
+
+def test_below_threshold_the_method_of_interval_errors_is_quoted() -> None:
+    weak = with_station(array_output_snr_db=9.0, expected_rmse_rad=float(np.radians(4.56)), outlier_share=0.1)
+    line = words(printed(weak))
+    assert "4.56 deg" in line
+    assert "10.0 % of the estimates are outliers" in line
 
 
 def test_titles_say_scheme_frames_and_what_was_asked() -> None:
@@ -149,7 +187,7 @@ def test_a_broken_promise_in_a_single_frame_is_not_passed_over() -> None:
 
 
 def test_without_payload_it_prints_what_there_is() -> None:
-    text = words(printed(Summary(1, 0, 0, 0, 0.0, (), ())))
+    text = words(printed(Summary(1, 0, 0, 0, {}, 0.0, (), ())))
     assert "no" in text.split() or "0" in text.split()
     assert "()" not in text
 

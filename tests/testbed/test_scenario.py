@@ -13,7 +13,7 @@ import pytest
 from testbed.errors import ScenarioError
 from testbed.scenario import AirOptions, FrameOptions, Impairments, Scenario, distance_m, shipped
 
-SHIPPED = ("paper", "two_cells", "two_cells_comp", "two_cells_dirty")
+SHIPPED = ("paper", "two_cells", "two_cells_comp", "two_cells_dirty", "two_cells_slp")
 
 
 def test_shipped_scenarios_are_listed_with_their_titles() -> None:
@@ -36,7 +36,7 @@ def test_shipped_scenarios_have_two_stations_of_6_and_10_antennas_and_three_user
 
 
 def test_the_courtyard_differs_only_in_scheme_or_only_in_impairments() -> None:
-    clean, comp, dirty = (Scenario.load(name) for name in SHIPPED[1:])
+    clean, comp, dirty = (Scenario.load(name) for name in SHIPPED[1:4])
     assert comp.scheme == replace(clean.scheme, name="blp-comp")
     assert replace(comp, title=clean.title, scheme=clean.scheme, text=clean.text, name=clean.name) == clean
     ideal = tuple(replace(user, impairments=Impairments()) for user in dirty.users)
@@ -46,6 +46,14 @@ def test_the_courtyard_differs_only_in_scheme_or_only_in_impairments() -> None:
         dirty, users=ideal, stations=stations, air=air, title=clean.title, text=clean.text, name=clean.name
     )
     assert stripped == clean
+
+
+def test_the_symbol_level_courtyard_differs_in_scheme_and_in_room_for_peaks_only() -> None:
+    comp, slp = Scenario.load("two_cells_comp"), Scenario.load("two_cells_slp")
+    assert replace(slp.scheme, name="blp-comp") == comp.scheme
+    stations = tuple(replace(station, power_dbm=-10.0, tx_gain_db=-10.0) for station in slp.stations)
+    alike = replace(slp, title=comp.title, scheme=comp.scheme, stations=stations, text=comp.text, name=comp.name)
+    assert replace(alike, rf=comp.rf) == comp
 
 
 def test_the_dirty_courtyard_has_every_impairment() -> None:

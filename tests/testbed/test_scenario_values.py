@@ -52,7 +52,7 @@ BROKEN = [
     (BOB, 'name = "b/ob"\n', ["name = 'b/ob'", "letters, digits, - and _ only"]),
     ('"qpsk"', '"qspk"', ["frame.modulation = 'qspk'", "one of qpsk, bpsk, 8psk", "did you mean qpsk?"]),
     ('"blp-cbf"', '"blp-cfb"', ["scheme.name = 'blp-cfb'", "one of blp-cbf, blp-comp", "did you mean blp-cbf?"]),
-    ('"blp-cbf"', '"slp-cbf"', ["one of blp-cbf, blp-comp", "slp-cbf is known but not built yet"]),
+    ('"exact"', '"paper"', ["one of exact, none", "paper is known but not built yet"]),
     ('"exact"', '"exat"', ["scheme.robustness = 'exat'", "one of exact, none", "did you mean exact?"]),
     (
         '"simulated"\npow',

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import chi2
 
 from drivers.simulated.paths import Propagation
+from testbed.measurement.health import NO_SYNC, UNEXPLAINED
 from testbed.outcome import Outcome, Sounding
 from testbed.scenario import Scenario, true_arrival_angles
 from testbed.summary import Summary, ratio_interval, summarise
@@ -34,11 +35,16 @@ def sounding() -> Sounding:
 
 
 def outcome(
-    error: np.ndarray | None = None, bound: float = 0.01, sinr: np.ndarray | float = 20.0, *, payload: bool = True
+    error: np.ndarray | None = None,
+    bound: float = 0.01,
+    sinr: np.ndarray | float = 20.0,
+    *,
+    payload: bool = True,
+    received: bool = True,
 ) -> Outcome:
     """A frame whose angles miss the truth by a given error."""
     users, nothing = np.ones((J, K)), np.full((J, K), np.nan)
-    measured = sinr * users if payload else nothing
+    measured = sinr * users if payload and received else nothing
     stations = np.ones(J) if payload else np.full(J, np.nan)
     return Outcome(
         sounding=sounding(),
@@ -49,6 +55,13 @@ def outcome(
         angle_rad=TRUE + (np.zeros(J) if error is None else error),
         estimator=np.array([0, 1]),
         p_value=stations,
+        fit_p_value=stations,
+        angle_deviation_rad=bound * np.ones(J),
+        expected_rmse_rad=3 * bound * stations,
+        predicted_angle_rad=TRUE + 0.002,
+        predicted_deviation_rad=np.full(J, 0.001),
+        echo_faults=np.array([0, UNEXPLAINED]),
+        user_faults=np.full((J, K), 0 if received else NO_SYNC),
         rcrb_rad=bound * stations,
         design_rcrb_rad=2 * bound * stations,
         array_output_snr=100.0 * stations,
@@ -57,6 +70,14 @@ def outcome(
         sinr=measured,
         sinr_low=0.8 * measured,
         sinr_high=1.2 * measured,
+        channel_drift=np.zeros((J, J, K)),
+        channel_p_value=0.5 * measured / measured if payload else nothing,
+        symbol_errors=np.full((J, K), 32),
+        signal=measured,
+        intra_cell=0.1 * measured,
+        inter_cell=0.01 * measured,
+        noise=0.001 * measured,
+        margin_quantiles=np.full((J, K, 11), np.nan),
         clipped=False,
         designed=False,
         design_gap=1e-5,
@@ -121,6 +142,27 @@ def test_frames_without_payload_are_left_out() -> None:
     assert (both.frames, both.payload_frames) == (3, 2)
     assert both.stations[0].rmse_rad == pytest.approx(0.01)
     assert both.users[0].measured_db == pytest.approx(10 * np.log10(20.0))
+
+
+def test_outliers_tracks_and_what_the_model_does_not_explain_are_told() -> None:
+    rows = [outcome(np.array([0.06, 0.01]))] + 3 * [outcome(np.array([0.04, 0.01]))]
+    west, east = summary(rows).stations
+    assert (west.outlier_share, east.outlier_share) == (0.25, 0.0)  # more than five root bounds off
+    assert west.track_ratio == pytest.approx(2.0)
+    assert west.expected_rmse_rad == pytest.approx(0.03)
+    assert (west.unexplained_share, east.unexplained_share) == (0.0, 1.0)
+
+
+def test_frames_that_a_radio_did_not_receive_are_counted_by_what_was_missing() -> None:
+    whole = summary([outcome(), outcome(received=False), outcome()])
+    assert whole.faulty == {"no sync": 1}
+    assert whole.payload_frames == 2
+
+
+def test_the_powers_of_paper_eq_31_are_under_the_own_signal() -> None:
+    user = summary([outcome(), outcome(sinr=40.0)]).users[0]
+    assert (user.intra_cell_db, user.inter_cell_db, user.noise_db) == pytest.approx((-10.0, -20.0, -30.0))
+    assert user.symbol_error_rate == pytest.approx(32 / SCENARIO.frame.payload_symbols)
 
 
 def test_a_single_payload_frame_has_no_interval_but_a_mean() -> None:
