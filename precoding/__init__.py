@@ -18,6 +18,7 @@ from precoding.detection import noncoherent_error
 from precoding.errors import ArgumentError, InaccurateError, InfeasibleError, PrecodingError
 from precoding.fisher import echo_covariance, echo_jacobian, effective_information, fisher_information
 from precoding.frontier import frontier
+from precoding.leakage import signal_to_leakage
 from precoding.network import Network
 from precoding.result import Design
 from precoding.sinr import expected_sinr, sinr
@@ -63,6 +64,7 @@ __all__ = [
     "no_information_rms",
     "noncoherent_error",
     "prop3_sinr",
+    "signal_to_leakage",
     "sinr",
     "steering",
     "steering_derivative",

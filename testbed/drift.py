@@ -73,5 +73,5 @@ class Drift:
         scatter = (count * seen + DOUBT * moved**2) / (count + DOUBT)
         noise = n_tx * error_variance
         mean = noise + age**2 * moved
-        dimensions = mean**2 / (noise**2 / n_tx + age**4 * scatter)
+        dimensions = mean**2 / np.maximum(noise**2 / n_tx + age**4 * scatter, np.finfo(float).tiny)
         return np.asarray(np.sqrt(mean * fdtri(2 * dimensions, 2 * freedom, confidence)))

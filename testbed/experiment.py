@@ -20,6 +20,7 @@ from testbed.errors import RequestError
 from testbed.frame import Frame
 from testbed.knowledge import Knowledge, after
 from testbed.loop import FrameDone, Loop, station_power
+from testbed.measurement import warm_up
 from testbed.outcome import Outcome
 from testbed.precoder import Precoder
 from testbed.scenario import Scenario
@@ -60,6 +61,7 @@ def run(
         radios = {name: _radio_facts(scenario, bench, name) for name in bench.capabilities}
         designer = LiveDesigner(scenario, station_power(scenario))
         designer.warm_up()
+        warm_up()
         loop = Loop(scenario, seed, bench, _calibrations(bench), designer)
         writer = RecordingWriter.create(
             output, scenario_text=scenario.text, seed=seed, versions=versions(), radios=radios, overwrite=overwrite

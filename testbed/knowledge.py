@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from precoding import Network
 from testbed.drift import Drift
+from testbed.foresight import Foresight, is_evident
 from testbed.outcome import Outcome, Sounding
 from testbed.tracking import Tracks
 
@@ -32,12 +33,14 @@ class Knowledge:
         tracks: Of the targets, as expected in the next frame.
         frames: Frames that went in.
         drift: Of the channels, from one sounding to the next; None before the second.
+        foresight: Channels as they will be in the next frame, as far as soundings tell; None before the second.
     """
 
     sounding: Sounding
     tracks: Tracks
     frames: int = 1
     drift: Drift | None = None
+    foresight: Foresight | None = None
 
     @classmethod
     def first(cls, outcome: Outcome, period_s: float) -> Knowledge:
@@ -78,7 +81,33 @@ class Knowledge:
             for field in fields(Sounding)
         }
         drift = (self.drift or Drift.none(outcome.channel_drift.shape)).after(outcome.channel_drift)
-        return Knowledge(Sounding(**received), tracks.after(period_s), count, drift)
+        sounding = Sounding(**received)
+        drifting = is_evident(drift, sounding.error_variance, sounding.channels.shape[-1])
+        foresight = self.foresight or Foresight.first(old.channels)
+        foresight = foresight.after(sounding.channels, outcome.prediction_error, drifting)
+        return Knowledge(sounding, tracks.after(period_s), count, drift, foresight)
+
+    @property
+    def foreseen(self) -> NDArray[np.bool_]:
+        """Links whose channels are predicted rather than held, (J, J, K)."""
+        if self.drift is None or self.foresight is None:
+            return np.zeros(self.sounding.error_variance.shape, dtype=bool)
+        return self.foresight.trusted(self.drift)
+
+    @property
+    def channels(self) -> Complex:
+        """Channels to expect in the next frame, complex (J, J, K, n_tx)."""
+        if self.foresight is None:
+            return self.sounding.channels
+        return np.where(self.foreseen[..., None], self.foresight.channels, self.sounding.channels)
+
+    @property
+    def channel_variance(self) -> Vector:
+        """Variance of one entry's error in them, (J, J, K); without drift that no prediction follows."""
+        if self.foresight is None:
+            return self.sounding.error_variance
+        missed = np.maximum(self.foresight.error.mean, 0.0) / self.sounding.channels.shape[-1]
+        return np.where(self.foreseen, missed, self.sounding.error_variance)
 
     def idle(self, period_s: float) -> Knowledge:
         """Return what is known after a frame that taught nothing: targets have moved on."""
@@ -90,7 +119,7 @@ class Knowledge:
         departure = sounding.departure_angles_rad.copy()
         np.fill_diagonal(departure, self.angle_rad)
         return Network(
-            channels=sounding.channels,
+            channels=self.channels,
             arrival_angles=self.angle_rad,
             departure_angles=departure,
             reflections=sounding.reflections,

@@ -76,6 +76,8 @@ class Outcome:
         channel_drift: How much further each link's channel moved since the last sounding than noise explains, squared,
             (J, J, K), apart from phases that no precoder cares about; negative as often as not where nothing moves, NaN
             in the first frame.
+        prediction_error: How far a predicted channel missed what was sounded, beyond the sounding's noise, squared,
+            (J, J, K); NaN where nothing was predicted.
         channel_p_value: That the sounding's channel and noise explain the payload, (J, K).
         symbol_errors: Symbols decided wrongly, (J, K); -1 where nothing was received.
         signal: Received power of the own stream, watt, (J, K); paper eq. (31) term by term. NaN at symbol level.
@@ -113,6 +115,7 @@ class Outcome:
     sinr_low: Vector
     sinr_high: Vector
     channel_drift: Vector
+    prediction_error: Vector
     channel_p_value: Vector
     symbol_errors: NDArray[np.int64]
     signal: Vector

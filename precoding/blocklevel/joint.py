@@ -107,7 +107,8 @@ def design_block_level(request: Request, *, start: Design | None = None, time_li
         first = first if design is None else _start_of(request, design)
         if design is not None and design.certificate.gap <= request.close:
             return design
-        if design is None and solver is solve_on_weights:
+        in_time = time_limit_s is None or time.perf_counter() - began < time_limit_s
+        if design is None and solver is solve_on_weights and in_time:
             refuse_if_infeasible(request)
     if design is None and start is not None:
         design = _unchanged(request, start, found)

@@ -30,9 +30,10 @@ def predict_sinr(
         return None
     before = knowledge.sounding
     if block is not None:
-        variance = np.moveaxis(before.error_variance, 0, 2).reshape(-1, len(before.channels))
+        variance = np.moveaxis(knowledge.channel_variance, 0, 2).reshape(-1, len(before.channels))
         expected = expected_margin_sinr(block, before.user_noise.ravel(), variance)
         return expected.reshape(before.user_noise.shape)
     if precoder.weights is None:
         return None
-    return expected_sinr(before.channels, precoder.weights, before.user_noise, before.error_variance, fresh=fresh)
+    known = knowledge.channels, precoder.weights, before.user_noise, knowledge.channel_variance
+    return expected_sinr(*known, fresh=fresh)

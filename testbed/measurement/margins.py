@@ -27,7 +27,7 @@ Vector = NDArray[np.float64]
 
 QUANTILES = np.linspace(0, 1, 11)
 DRAWS = 128  # the width of an interval from so many draws is right within 6 %
-WORST = 24  # slots that may be the worst after another draw of the noise
+WORST = 32  # slots that may be the worst after another draw of the noise
 SHIFTS = (17, 41)  # draws taken for one another's independent companions; neither is half of all, the opposite sign
 
 
@@ -98,24 +98,11 @@ class SymbolLevelBlock:
             noise: Power per symbol, (n_users, draws).
             blur: Power that errors of the channels add to the interference, (n_users, L).
         """
-        return self.depths(channels @ self.waveform[None], self.likeness(channels), self.symbols, noise, blur)
-
-    def depths(
-        self, heard: Complex, likeness: Complex, symbols: Complex, noise: Vector, blur: Vector | float
-    ) -> Vector:
-        """Return the same as `amplitudes` for some slots of each user, (n_users, draws, slots).
-
-        Args:
-            heard: What arrives of each station, complex (n_users, J, draws, slots).
-            likeness: Of the channels, (n_users, draws).
-            symbols: Of these slots, (n_users, slots).
-            noise: Power per symbol, (n_users, draws).
-            blur: See `amplitudes`, (n_users, slots).
-        """
+        heard, likeness = channels @ self.waveform[None], self.likeness(channels)
         serving = self.serving[..., None, None]
         own = heard.sum(axis=1) if self.cooperative else np.sum(heard * serving, axis=1)
         turn = likeness / np.maximum(np.abs(likeness), np.finfo(float).tiny)
-        turned = own * turn.conj()[..., None] * symbols.conj()[:, None]
+        turned = own * turn.conj()[..., None] * self.symbols.conj()[:, None]
         margin = turned.real - np.abs(turned.imag) / np.tan(np.pi / self.order)
         if self.cooperative:
             return np.asarray(margin / np.sqrt(noise)[..., None])
@@ -156,28 +143,29 @@ def _least(block: SymbolLevelBlock, fit: WaveformFit, seen: Vector, blur: Vector
         seen: Margins on the channels as fitted, (n_users, L).
         blur: What errors of the fit add to each slot's interference, (n_users, L).
     """
+    from testbed.measurement.margin_kernels import least_margins
+
     n_users, n_stations, n_tx = block.reference.shape
-    slots = np.argsort(seen, axis=1, kind="stable")[:, :WORST]
-    blur, symbols = np.take_along_axis(blur, slots, axis=1), np.take_along_axis(block.symbols, slots, axis=1)
-    scale = np.sqrt(np.maximum(fit.noise, np.finfo(float).tiny))[:, None]
     white, chi = _draws(n_stations * n_tx, fit.freedom)
     errors = (white @ fit.root.T).reshape(1, -1, n_stations, n_tx).swapaxes(1, 2)
     channels = fit.channels.reshape(n_users, 1, n_stations, n_tx).swapaxes(1, 2)
-    signal = np.take_along_axis(channels @ block.waveform[None], slots[:, None, None], axis=3)
-    wrong = np.moveaxis((errors[0] @ block.waveform)[:, :, slots], 2, 0) * scale[:, None, None]
-    alike, unlike = block.likeness(channels), block.likeness(errors) * scale
-
-    def worst(heard: Complex, likeness: Complex, dose: float) -> Vector:
-        depths = block.depths(signal + heard, alike + likeness, symbols, scale**2 * chi, dose * blur)
-        return np.asarray(depths.min(axis=2))
-
-    once = worst(wrong, unlike, 2.0)
-    twice = [
-        worst(wrong + np.roll(wrong, shift, axis=2), unlike + np.roll(unlike, shift, axis=1), 3.0) for shift in SHIFTS
-    ]
-    a, first, second = (one - one.mean(axis=1, keepdims=True) for one in (once, *twice))
+    least = least_margins(
+        np.ascontiguousarray((channels @ block.waveform[None])[:, :, 0]),
+        errors[0] @ block.waveform,
+        block.likeness(channels)[:, 0],
+        block.likeness(errors),
+        block.symbols,
+        np.argsort(seen, axis=1, kind="stable")[:, :WORST],
+        np.sqrt(np.maximum(fit.noise, np.finfo(float).tiny)),
+        chi,
+        blur,
+        block.serving,
+        1 / np.tan(np.pi / block.order),
+        np.stack([np.roll(np.arange(DRAWS), shift) for shift in SHIFTS]),
+    )
+    a, first, second = np.moveaxis(least - least.mean(axis=2, keepdims=True), 1, 0)
     variance = np.mean(4 * a**2 - 2 * a * (first + second) + first * second, axis=1)
-    return 2 * seen.min(axis=1) - once.mean(axis=1), np.sqrt(np.maximum(variance, 0.0))
+    return 2 * seen.min(axis=1) - least[:, 0].mean(axis=1), np.sqrt(np.maximum(variance, 0.0))
 
 
 def expected_margin_sinr(block: SymbolLevelBlock, noise: Vector, error_variance: Vector) -> Vector:

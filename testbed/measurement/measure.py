@@ -84,6 +84,7 @@ class Measurement:
             predicted_deviation_rad=unknown if knowledge is None else knowledge.tracks.deviation_rad,
             user_faults=faults,
             channel_drift=self._drift(knowledge, sounding),
+            prediction_error=self._prediction_error(knowledge, sounding),
             promised_sinr=np.full(shape, np.nan) if precoder is None else precoder.promised_sinr,
             predicted_sinr=np.full(shape, np.nan) if predicted is None else predicted,
             clipped=clipped,
@@ -98,13 +99,19 @@ class Measurement:
         old, variance = knowledge.sounding, knowledge.sounding.error_variance + sounding.error_variance
         return drift_energy(old.channels, sounding.channels, variance, cooperative=self.cooperative)
 
+    def _prediction_error(self, knowledge: Knowledge | None, sounding: Sounding) -> Vector:
+        if knowledge is None or knowledge.foresight is None:
+            return np.full(sounding.csi_radius.shape, np.nan)
+        ahead = knowledge.foresight.channels
+        return drift_energy(ahead, sounding.channels, sounding.error_variance, cooperative=self.cooperative)
+
     def _block(
         self, radiated: Complex, precoder: Precoder | None, symbols: Complex, knowledge: Knowledge | None
     ) -> SymbolLevelBlock | None:
         """Return what symbol-level margins are measured against; None at block level."""
         if precoder is None or precoder.samples is None or knowledge is None:
             return None
-        channels = knowledge.sounding.channels  # (J, J, K, n_tx): [n, m, k]
+        channels = knowledge.channels  # (J, J, K, n_tx): [n, m, k]
         n_stations, n_tx = channels.shape[0], channels.shape[-1]
         return SymbolLevelBlock(
             waveform=radiated[..., self.frame.payload],

@@ -95,8 +95,10 @@ class UserObserver:
         if symbols is None or radiated is None:
             return UserReport(timing, state, None)
         sent = radiated.reshape(-1, radiated.shape[-1])[:, self._known]
-        fit = fit_waveform(received[:, self._known], sent, self._time, frame.options.sounding_symbols)
-        return UserReport(timing, state, self._symbol_level(fit, block) if block else self._streams(fit, symbols))
+        with np.errstate(invalid="ignore"):  # a sample that is no number makes its own user's results none
+            fit = fit_waveform(received[:, self._known], sent, self._time, frame.options.sounding_symbols)
+            payload = self._symbol_level(fit, block) if block else self._streams(fit, symbols)
+        return UserReport(timing, state, payload)
 
     def _streams(self, fit: WaveformFit, symbols: Complex) -> PayloadReport:
         """Measure a block-level payload."""

@@ -73,7 +73,11 @@ class SchemeOptions:
         redesign_csi_radii: So does a channel that has moved by more than this many CSI radii; two soundings of the same
             channel differ by 1.1 radii in the mean and 2 radii once in 10,000 (6 antennas).
         csi_confidence: Probability that the true channel lies within the CSI radius.
-        csi_drift: Whether the radius covers the drift until the payload, too, as measured from sounding to sounding.
+        csi_drift: Whether the radius covers the drift until the payload, too, as measured from sounding to sounding, or
+            by what predictions missed it where these are better.
+        design_time_s: Time that a design may take, after the first; what is feasible by then is loaded, with its gap to
+            the proved bound, else the precoder before stays, promising what is left of it. Without a limit the same
+            seed gives the same precoders on any machine.
     """
 
     name: Annotated[str, Choice(("blp-cbf", "blp-comp", "slp-cbf", "slp-comp"))]
@@ -83,6 +87,7 @@ class SchemeOptions:
     redesign_csi_radii: Annotated[float, Limit(0, 1e6, above=True, infinite=True)] = 3.0
     csi_confidence: Annotated[float, Limit(0.5, 1, below=True)] = 0.95
     csi_drift: bool = True
+    design_time_s: Annotated[float, Limit(0, 3600, above=True, infinite=True)] = math.inf
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import sys
 import time
 
-import numpy as np
 from measurement_angles import efficiency, robustness
-from measurement_sinr import sinr
+from measurement_loop import closed_loop, measurement_time
+from measurement_sinr import csi, sinr
 from measurement_threshold import baselines, threshold
 from verdicts import Row, measure_rows
 
-from testbed.measurement.angle_cbf import estimate_angle
-from testbed.measurement.angle_comp import estimate_angles
+from testbed import measurement
 
 ROWS: dict[str, Row] = {
     "efficiency": efficiency,
@@ -28,16 +27,16 @@ ROWS: dict[str, Row] = {
     "threshold": threshold,
     "baselines": baselines,
     "sinr": sinr,
+    "csi": csi,
+    "time": measurement_time,
+    "closed-loop": closed_loop,
 }
 
 
 def warm_up() -> float:
-    """Have every compiled search made or loaded before anything is timed; returns the seconds it took."""
+    """Have every compiled kernel made or loaded before anything is timed; returns the seconds it took."""
     began = time.perf_counter()
-    rng = np.random.default_rng(0)
-    received, sent = rng.normal(size=(10, 32)) + 0j, rng.normal(size=(2, 6, 32)) + 0j
-    estimate_angle(received, sent[0])
-    estimate_angles(received, sent, 0)
+    measurement.warm_up()
     return time.perf_counter() - began
 
 

@@ -115,7 +115,7 @@ def _streams(scaled: Callable[[int], int]) -> list[Check]:
 
 
 def _decomposition(scaled: Callable[[int], int]) -> list[Check]:
-    """Paper eq. (31) at L = 128: interference of 0 and 10 dB over noise, SINR 10 dB; one channel, many frames."""
+    """Paper eq. (31) at L = 128: interference of 0 and 10 dB over noise, SINR 10 dB, gains drawn for each frame."""
     checks = []
     for inr_db in (0.0, 10.0):
         rng = np.random.default_rng([42, int(inr_db)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from precoding import steering
-from testbed.measurement.channel_prediction import LEAST, MEMORY, predict_channels
+from testbed.channel_prediction import LEAST, MEMORY, predict_channels
 
 WAVELENGTH_M = 0.0536  # at 5.6 GHz
 

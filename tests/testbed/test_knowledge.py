@@ -59,6 +59,7 @@ def outcomes(count: int, seed: int = 0) -> list[Outcome]:
             sinr_low=users,
             sinr_high=users,
             channel_drift=np.zeros((J, J, K)),
+            prediction_error=np.zeros((J, J, K)),
             channel_p_value=users,
             symbol_errors=np.zeros((J, K), dtype=np.int64),
             signal=users,

@@ -53,6 +53,7 @@ def outcome(*, payload: bool = True, clipped: bool = False, designed: bool = Tru
         sinr_low=of_payload(J, K),
         sinr_high=of_payload(J, K),
         channel_drift=real(J, J, K),
+        prediction_error=real(J, J, K),
         channel_p_value=of_payload(J, K),
         symbol_errors=rng.integers(0, 100, (J, K)),
         signal=of_payload(J, K),

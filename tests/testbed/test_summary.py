@@ -71,6 +71,7 @@ def outcome(
         sinr_low=0.8 * measured,
         sinr_high=1.2 * measured,
         channel_drift=np.zeros((J, J, K)),
+        prediction_error=np.zeros((J, J, K)),
         channel_p_value=0.5 * measured / measured if payload else nothing,
         symbol_errors=np.full((J, K), 32),
         signal=measured,
