@@ -115,6 +115,8 @@ class _Asked:
             raise ArgumentError(f"time_limit_s: {self.time_limit_s}, must be positive or None")
         if not 1e-6 <= self.tolerance <= 1e-2:
             raise ArgumentError(f"tolerance: {self.tolerance:g}, must be between 1e-6 and 1e-2")
+        if np.any(self.network.angle_spread) and (method == "alternating" or not self.block_level):
+            raise ArgumentError("network.angle_spread: only joint block-level designs know it; set it to 0")
         if not self.block_level and method == "alternating":
             raise ArgumentError("method: 'alternating' ends in a relaxation at symbol level, not in a waveform")
         if self.block_level:

@@ -84,7 +84,8 @@ class LiveDesigner:
         """
         if knowledge is None:
             return Decision(None, fresh=False)
-        network = knowledge.network(self.power, self.scenario.n_rx, self.scenario.frame.payload_symbols)
+        scheme, length = self.scenario.scheme, self.scenario.frame.payload_symbols
+        network = knowledge.network(self.power, self.scenario.n_rx, length, spread=scheme.angle_spread)
         still = self._network is not None and not self._moved(self._network, network)
         if still and not self._symbol_level:
             return Decision(self._precoder, fresh=False)

@@ -100,7 +100,8 @@ def design_block_level(request: Request, *, start: Design | None = None, time_li
     design: Design | None = None
     for solver, most_passes in _SOLVERS:
         left = None if time_limit_s is None else began + time_limit_s - time.perf_counter()
-        if left is not None and left <= 0.0:
+        cones_too = not np.any(request.network.angle_spread)  # they know no mean over angles
+        if (left is not None and left <= 0.0) or (solver is _by_cones and not cones_too):
             break
         found += _settled(request, solver, most_passes, first, left)
         design = _best(request, found)
