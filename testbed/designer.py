@@ -169,6 +169,7 @@ class LiveDesigner:
                 start=self._last,
                 tolerance=TOLERANCE,
                 time_limit_s=self._limit_s,
+                sensing_streams=0,  # a frame's payload has symbols for users only
                 symbols=psk_indices(streams, len(constellation)) if self._symbol_level else None,
                 psk_order=len(constellation),
             )
