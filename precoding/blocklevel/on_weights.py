@@ -37,6 +37,7 @@ _PROVEN = 1.8  # tolerances; a gap of the information is twice that of the RCRB,
 _PART_OF_TOLERANCE = 0.15  # what barriers may cost; the rest is for the smoothing of the worst case
 # Near the largest SINR there is no room for more smoothing than at the end.
 _SAFE = Settings(first_barrier=1e-2, most_smoothing=1e-3)
+_SAFEST = replace(_SAFE, first_barrier=1e-4)  # where even the barrier has no room
 
 
 def solve_on_weights(task: Task, foreign: FloatArray, start: Start | None, time_limit_s: float | None) -> list[Answer]:
@@ -92,7 +93,9 @@ def _starts(
     safest = Programme(programme.task, programme.foreign, margin=True)
     optimum = maximise(safest, cold_start(safest), settings=_FOR_MARGIN)
     if np.min(optimum.point.values[safest.rows.users]) > 0.0:
-        yield warm_start(programme, _weights(safest, optimum)), _SAFE, None
+        first = warm_start(programme, _weights(safest, optimum))
+        yield first, _SAFE, None
+        yield first, _SAFEST, None
 
 
 def _loudness(task: Task) -> float:
