@@ -81,6 +81,10 @@ class Context:
                 channel.enabled = True
         return self._iio.Buffer(device, n_samples, cyclic)
 
+    def forget(self) -> None:
+        """Let go of everything that keeps the library's context open; buffers must be gone by then."""
+        self.sdr = self.adc = self.dac = None
+
 
 def open_context(radio: str, uri: str, timeout_s: float) -> Context:
     """Open a context on a unit and find out who it is.
