@@ -1,0 +1,110 @@
+"""Settings of one unit, in the order that the AD936x needs, each read back and held to a tolerance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drivers.errors import SettingsError
+from drivers.pluto.failures import in_operation
+from drivers.pluto.levels import TX_GAIN_DB
+from drivers.pluto.vendor import Context
+from drivers.radio import RadioSettings
+
+__all__ = ["apply_settings", "apply_tx_gain", "silence_outputs", "silence_tones"]
+
+# How far a value read back may be from the one asked for: half of the device's own step, or far below what matters.
+RATE_TOLERANCE = 2e-6  # relative: a tenth of the crystal's error
+CARRIER_TOLERANCE_HZ = 10.0  # the synthesiser's steps are below 3 Hz
+BANDWIDTH_TOLERANCE = 0.02  # relative, of the analogue filters
+TX_GAIN_TOLERANCE_DB = 0.13  # steps of 0.25 dB
+RX_GAIN_TOLERANCE_DB = 0.51  # steps of 1 dB
+DDS_SCALE_TOLERANCE = 1e-6
+
+NARROWEST_HZ, WIDEST_RX_HZ, WIDEST_TX_HZ = 200e3, 56e6, 40e6  # of the analogue filters
+KERNEL_BUFFERS = 4  # the firmware's own default, said so that nobody's leftover counts
+
+
+def apply_settings(context: Context, settings: RadioSettings, unit: str) -> RadioSettings:
+    """Apply settings to a unit without buffers, and return what it reads back.
+
+    The rate comes first, since it rewrites the filters; then filters, carrier, and gains, whose range depends on it.
+
+    Args:
+        context: The unit's context.
+        settings: Within the radio's capabilities.
+        unit: Radio and unit, for messages.
+
+    Raises:
+        SettingsError: The device refused a value, or coerced it beyond the tolerance.
+        DeviceLostError: The device stopped answering.
+    """
+    rate_hz, center_hz = round(settings.sample_rate_hz), round(settings.center_hz)
+    applied_rate_hz = _set(context, "sample_rate", rate_hz, RATE_TOLERANCE * rate_hz, unit)
+    for name, widest_hz in (("rx_rf_bandwidth", WIDEST_RX_HZ), ("tx_rf_bandwidth", WIDEST_TX_HZ)):
+        bandwidth_hz = round(min(max(rate_hz, NARROWEST_HZ), widest_hz))
+        _set(context, name, bandwidth_hz, BANDWIDTH_TOLERANCE * bandwidth_hz, unit)
+    applied_center_hz = _set(context, "rx_lo", center_hz, CARRIER_TOLERANCE_HZ, unit)
+    _set(context, "tx_lo", center_hz, CARRIER_TOLERANCE_HZ, unit)
+    for channel in range(context.n_channels):
+        _set_mode(context, f"gain_control_mode_chan{channel}", unit)
+    rx_gain_db = _set_all(context, "rx_hardwaregain", settings.rx_gain_db, RX_GAIN_TOLERANCE_DB, unit)
+    tx_gain_db = apply_tx_gain(context, settings.tx_gain_db, unit)
+    for device in (context.adc, context.dac):
+        device.set_kernel_buffers_count(KERNEL_BUFFERS)
+    return RadioSettings(applied_center_hz, applied_rate_hz, tx_gain_db, rx_gain_db)
+
+
+def apply_tx_gain(context: Context, gain_db: float, unit: str) -> float:
+    """Set the transmit gain of all channels and return what is read back."""
+    return _set_all(context, "tx_hardwaregain", gain_db, TX_GAIN_TOLERANCE_DB, unit)
+
+
+def silence_outputs(context: Context, unit: str) -> None:
+    """Put the attenuators to their maximum and the tone generators, to which the outputs fall back, to zero."""
+    apply_tx_gain(context, TX_GAIN_DB.low, unit)
+    silence_tones(context, unit)
+
+
+def silence_tones(context: Context, unit: str) -> None:
+    """Put the tone generators to zero: without a buffer it is they that feed the outputs."""
+    scales = context.sdr.dds_scales
+    context.sdr.dds_scales = [0] * len(scales)
+    context.sdr.disable_dds()
+    loud = [scale for scale in context.sdr.dds_scales if not abs(float(scale)) <= DDS_SCALE_TOLERANCE]
+    if loud:
+        raise SettingsError(f"{unit}: a tone generator stays at scale {loud[0]} when put to 0; unplug it: it radiates")
+
+
+def _set_all(context: Context, name: str, value: float, tolerance: float, unit: str) -> float:
+    """Set a value on all channels, which must agree on it."""
+    applied = {
+        _set(context, f"{name}_chan{channel}", float(value), tolerance, unit) for channel in range(context.n_channels)
+    }
+    if len(applied) > 1:
+        raise SettingsError(f"{unit}: {name} differs between channels after setting: {sorted(applied)}")
+    return applied.pop()
+
+
+def _set(context: Context, name: str, value: float, tolerance: float, unit: str) -> float:
+    try:
+        setattr(context.sdr, name, value)
+        applied = getattr(context.sdr, name)
+    except Exception as error:  # pyadi raises bare Exception, too
+        raise in_operation(error, unit, f"set {name} to {value:.12g}") from error
+    if not isinstance(applied, int | float) or not abs(applied - value) <= tolerance:
+        raise SettingsError(
+            f"{unit}: {name} reads back as {applied!r} after {value:.12g} was set, more than {tolerance:g} away; "
+            "ask for a value that the device can make"
+        )
+    return float(applied)
+
+
+def _set_mode(context: Context, name: str, unit: str) -> None:
+    """Take the receive gain into our own hands: in any other mode the device ignores what it is set to."""
+    try:
+        setattr(context.sdr, name, "manual")
+        mode: Any = getattr(context.sdr, name)
+    except Exception as error:
+        raise in_operation(error, unit, f"set {name} to manual") from error
+    if mode != "manual":
+        raise SettingsError(f"{unit}: {name} reads back as {mode!r} after 'manual' was set; restart the unit")
