@@ -1,4 +1,4 @@
-"""Nominal levels of daughterboards: what the driver says of a radio that is not calibrated, and the virtual board keeps.
+"""Nominal levels of daughterboards: what the driver says of a radio without calibration, and a virtual board keeps.
 
 Typical values: between boards and over frequency they differ by several decibels, which a level calibration measures.
 """

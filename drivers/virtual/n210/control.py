@@ -51,7 +51,7 @@ class Request:
 
 
 def parse(datagram: bytes) -> Request | None:
-    """Return the request in a datagram, or None if it is none of ours: whoever probes the port with it gets no answer."""
+    """Return the request in a datagram, or None if it is none: whoever probes the port with it gets no answer."""
     if len(datagram) < LENGTH:
         return None
     _, kind, sequence = _HEADER.unpack_from(datagram)

@@ -73,7 +73,7 @@ class Hardware:
         """Return a readback register."""
         ticks = self.clock.ticks(now_s)
         at_pps = self.clock.ticks_at_pps(now_s)
-        values = {
+        values: dict[int, int] = {
             Readback.GPIO: _LOCK_DETECTORS,
             Readback.TIME_HI: ticks >> 32,
             Readback.TIME_LO: ticks,
@@ -82,11 +82,11 @@ class Hardware:
             Readback.PPS_TIME_HI: at_pps >> 32,
             Readback.PPS_TIME_LO: at_pps,
         }
-        return values.get(Readback(index), 0) & 0xFFFFFFFF if index in iter(Readback) else 0
+        return values.get(index, 0) & 0xFFFFFFFF
 
     def due_s(self) -> float:
         """Return the air time at which a chain will have something to say; infinity if none has."""
-        dues = [chain.due() for chain in (self.transmitter, *self.receivers)]
+        dues = [self.transmitter.due(), *(receiver.due() for receiver in self.receivers)]
         return min((self.clock.air_s(due) for due in dues if due is not None), default=float("inf"))
 
     def advance(self, now_s: float) -> Outgoing:

@@ -35,7 +35,13 @@ class Rig:
     """
 
     def __init__(
-        self, node: Node, number: int, addresses: Sequence[str], scene: Scene, medium: Medium, now_s: Callable[[], float]
+        self,
+        node: Node,
+        number: int,
+        addresses: Sequence[str],
+        scene: Scene,
+        medium: Medium,
+        now_s: Callable[[], float],
     ) -> None:
         """Make the boards and put them on the air; `start` puts them on the network.
 
@@ -124,7 +130,7 @@ class Rig:
         samples, _ = receive(arriving[None], self._front_end, lo, sample_rate_hz, full_scale, noise)
         elapsed = stretch.ticks - stretch.begun + stretch.decimation * np.arange(n)  # the mixer is at zero at the start
         turned = samples[0] * np.exp(2j * np.pi * tune.nco_hz / TICKS_PER_S * elapsed) if tune.nco_hz else samples[0]
-        return turned.astype(np.complex64)
+        return np.asarray(turned, dtype=np.complex64)
 
     def _window(self, start_s: float, n: int, sample_rate_hz: float, center_hz: float) -> Complex:
         """Return what arrives at all antennas, (n_rx, n); boards on one clock ask for the same and share the work."""

@@ -15,7 +15,7 @@ __all__ = ["Site"]
 
 
 class Site:
-    """Rigs that are on the network inside a `with` statement. Their time is the wall clock: UHD has its own deadlines."""
+    """Rigs, on the network inside a `with` statement. Their time is the wall clock: UHD has its own deadlines."""
 
     def __init__(self, scene: Scene, addresses: Mapping[str, Sequence[str]]) -> None:
         """Make the boards.

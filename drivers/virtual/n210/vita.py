@@ -104,4 +104,4 @@ def samples_of(payload: bytes) -> NDArray[np.complex64]:
 def to_payload(samples: NDArray[np.complex64]) -> bytes:
     """Return 16-bit I and Q of samples, shape (n,), full scale 1: rounded, limited to the range of a word."""
     words = np.rint(np.ascontiguousarray(samples, dtype=np.complex64).view(np.float32) * np.float32(FULL_SCALE))
-    return np.clip(words, -FULL_SCALE, FULL_SCALE).astype(">i2").tobytes()
+    return bytes(np.clip(words, -FULL_SCALE, FULL_SCALE).astype(">i2"))

@@ -22,9 +22,7 @@ _REACH = np.arange(1 - TAPS // 2, TAPS // 2 + 1)
 SLOWEST = 512  # ticks per sample, at most
 
 
-def waveform(
-    played: Sequence[Played], start: tuple[int, float], step: float, n: int, nco_hz: float
-) -> Complex | None:
+def waveform(played: Sequence[Played], start: tuple[int, float], step: float, n: int, nco_hz: float) -> Complex | None:
     """Return what leaves the converter, turned by the digital mixer, whose phase is zero at the start of a burst.
 
     Args:
@@ -83,15 +81,15 @@ def _resampled(pieces: Sequence[Played], offset: float, step: float, n: int) -> 
     return _interpolated(line, offset - first + step * np.arange(n))
 
 
-def _interpolated(line: Complex, places: NDArray[np.float64]) -> Complex:
+def _interpolated(line: Complex, places: NDArray[np.floating]) -> Complex:
     """Return a band-limited line at any places."""
     whole = np.floor(places).astype(int)
     around = np.clip(whole[:, None] + _REACH, 0, line.size - 1)
     return np.asarray(np.einsum("nt,nt->n", line[around], _taps(places - whole)))
 
 
-def _taps(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights of the samples around places that lie a part of a sample after one, (n, TAPS): a windowed sinc."""
+def _taps(parts: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return weights of the samples around places a part of a sample after one, (n, TAPS): a windowed sinc."""
     distance = _REACH - parts[:, None]
     window = np.i0(BETA * np.sqrt(np.maximum(1 - (distance / (TAPS / 2)) ** 2, 0))) / np.i0(BETA)
     return np.asarray(np.sinc(distance) * window)
