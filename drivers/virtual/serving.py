@@ -15,6 +15,7 @@ from drivers.opening import RadioRequest
 from drivers.simulated.scene import Node, Scene
 from drivers.virtual.air_time import AirClock, FastClock, PacedClock
 from drivers.virtual.medium import Medium
+from drivers.virtual.n210.serving import usrp
 from drivers.virtual.pluto.catalogue import CHIPS, Chip
 from drivers.virtual.pluto.faults import Fault, FaultPlan
 from drivers.virtual.pluto.server import PlutoServer
@@ -125,7 +126,9 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 # Scheme of an address: what makes its virtual radio.
-SERVERS: dict[str, Callable[[RadioRequest, Place], VirtualRadio]] = {"pluto": pluto}
+SERVERS: dict[str, Callable[[RadioRequest, Place], VirtualRadio]] = {"pluto": pluto, "usrp": usrp}
+# Radios that live by the wall clock, and with them the whole bench: their hosts have deadlines of their own.
+REAL_TIME = ("usrp",)
 
 
 class VirtualBench:
@@ -134,6 +137,7 @@ class VirtualBench:
     Attributes:
         radios: The radios, in the order of the requests.
         faults: What goes wrong, and what has.
+        paced: Whether captures take as long as their samples.
     """
 
     def __init__(
@@ -165,7 +169,8 @@ class VirtualBench:
             if fault.radio and fault.radio not in [request.name for request in requests]:
                 there = ", ".join(request.name for request in requests)
                 raise SettingsError(f"fault {fault.kind}: there is no radio {fault.radio}; there are {there}")
-        clock: AirClock = PacedClock() if paced else FastClock(frame_period_s)
+        self.paced = paced or any(request.address.partition(":")[0] in REAL_TIME for request in requests)
+        clock: AirClock = PacedClock() if self.paced else FastClock(frame_period_s)
         medium = Medium(scene)
         nodes = {node.name: (number, node) for number, node in enumerate(scene.nodes)}
         self.radios: list[VirtualRadio] = []

@@ -56,7 +56,7 @@ class Board:
             rng: Source of the phases of untimed tunes.
             quartz_ppm: Error of its own quartz.
         """
-        self.address = address
+        self.address, self.serial = address, serial
         self.hardware = Hardware(receive, rng, quartz_ppm)
         self._now_s = now_s
         self._settings = SettingsPort(self.hardware)
@@ -82,6 +82,12 @@ class Board:
                 "is another `testbed emulate` running?"
             ) from error
         self._thread.start()
+
+    @property
+    def is_transmitting(self) -> bool:
+        """Whether anything but zeros leaves its port, or waits to."""
+        now = self.hardware.clock.ticks(self._now_s())
+        return any(piece.end > now and piece.samples.any() for piece in tuple(self.hardware.transmitter.played))
 
     def stop(self) -> None:
         """Leave the network."""

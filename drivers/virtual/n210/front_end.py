@@ -13,6 +13,7 @@ __all__ = ["GAIN_DB", "SbxFrontEnd", "Tune"]
 
 GAIN_DB = 31.5  # of the attenuator in front of or behind the mixer, in steps of 0.5 dB
 _ATTENUATOR_SHIFT, _ATTENUATOR_MASK = 8, 0x3F
+_CONVERTER_STEP_DB = {0x17: 0.5, 0x1A: 0.05}
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,14 @@ class SbxFrontEnd:
         self._kept_rad = phase_rad
         self._rng = rng
         self._lo_hz, self._nco_hz, self._phase_rad, self._gain_db = 0.0, 0.0, phase_rad, 0.0
+        self._converter_db: dict[int, float] = {}
         self.tunes = 0
 
     @property
     def tune(self) -> Tune:
         """What it is set to."""
-        return Tune(self._lo_hz, self._nco_hz, self._phase_rad, self._gain_db)
+        gain_db = self._gain_db + sum(self._converter_db.values())
+        return Tune(self._lo_hz, self._nco_hz, self._phase_rad, gain_db)
 
     def write_synthesizer(self, word: int, *, timed: bool) -> None:
         """Take a word for the synthesizer."""
@@ -67,6 +70,12 @@ class SbxFrontEnd:
         """Take the step of the digital mixer, a signed fraction of the tick rate."""
         signed = word - (1 << 32) if word >> 31 else word
         self._nco_hz = signed / 2**32 * TICKS_PER_S
+
+    def write_converter(self, word: int) -> None:
+        """Take a word for the receive converter, which has digital gains: register 0x17 in 0.5 dB, 0x1A in 0.05 dB."""
+        register, value = word >> 24, word >> 16 & 0xFF
+        if register in _CONVERTER_STEP_DB:
+            self._converter_db[register] = value * _CONVERTER_STEP_DB[register]
 
     def write_pins(self, pins: int) -> None:
         """Take the 16 pins that the board drives while sending and receiving; six of them are the attenuator's."""

@@ -61,7 +61,7 @@ class Hardware:
         elif index == Setting.SPI_CONTROL:
             self._spi_slave = value & 0xFFFFFF
         elif index == Setting.SPI_DATA:
-            self._write_synthesizer(value, timed=timed)
+            self._write_spi(value, timed=timed)
         elif index == Setting.GPIO + _BOTH:
             self.rx.write_pins(value & 0xFFFF)
             self.tx.write_pins(value >> 16)
@@ -107,7 +107,9 @@ class Hardware:
         setter = self.clock.set_now if self._time[Setting.TIME_IMMEDIATELY] else self.clock.set_at_pps
         setter(ticks, now_s)
 
-    def _write_synthesizer(self, word: int, *, timed: bool) -> None:
+    def _write_spi(self, word: int, *, timed: bool) -> None:
+        if self._spi_slave & Spi.CONVERTER:
+            self.rx.write_converter(word)
         for select, front_end in ((Spi.RX_BOARD, self.rx), (Spi.TX_BOARD, self.tx)):
             if self._spi_slave & select:
                 front_end.write_synthesizer(word, timed=timed)

@@ -63,7 +63,8 @@ class Fw(IntEnum):
 
 
 class Spi(IntEnum):
-    """Select bits of the SPI slaves that matter here: the synthesizers of the daughterboards."""
+    """Select bits of the SPI slaves that matter here: synthesizers of the daughterboards, receive converter."""
 
     RX_BOARD = 16
     TX_BOARD = 128
+    CONVERTER = 256

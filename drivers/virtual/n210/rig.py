@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from drivers.simulated.front_end import Oscillator, receive, root_watt, transmit
 from drivers.simulated.impairments import carrier_phase
-from drivers.simulated.scene import Node, Scene
-from drivers.usrp.levels import SBX_RX_FULL_SCALE_DBM, SBX_TX_FULL_SCALE_DBM
+from drivers.simulated.scene import Node
+from drivers.usrp.levels import RX_FULL_SCALE_DBM, TX_FULL_SCALE_DBM
 from drivers.virtual.medium import Medium, is_heard
 from drivers.virtual.n210.board import Board
 from drivers.virtual.n210.clock import TICKS_PER_S
@@ -39,7 +39,7 @@ class Rig:
         node: Node,
         number: int,
         addresses: Sequence[str],
-        scene: Scene,
+        seed: int,
         medium: Medium,
         now_s: Callable[[], float],
     ) -> None:
@@ -49,12 +49,12 @@ class Rig:
             node: The node.
             number: Its number in the scene, for serial numbers and seeds.
             addresses: A loopback address per antenna, as many as the larger of its two arrays.
-            scene: The scene, for its carrier and seed.
+            seed: Of everything random in it.
             medium: The air.
             now_s: The air time.
         """
         self.node = node
-        self._scene, self._medium, self._now_s = scene, medium, now_s
+        self._seed, self._medium, self._now_s = seed, medium, now_s
         self._front_end = replace(
             node.front_end, carrier_offset_ppm=0.0, sample_clock_offset_ppm=0.0, start_offset_s=0.0
         )  # these are the clock's business
@@ -63,16 +63,48 @@ class Rig:
         self.boards = [self._board(number, i, address) for i, address in enumerate(addresses)]
         medium.register(node.name, self)
 
+    @property
+    def name(self) -> str:
+        """Name of its node."""
+        return self.node.name
+
+    @property
+    def address(self) -> str:
+        """The address by which a driver opens it."""
+        places = [board.address for board in self.boards]
+        if len(places) == 1:
+            return f"usrp:addr={places[0]}"
+        return "usrp:" + ",".join(f"addr{i}={place}" for i, place in enumerate(places))
+
+    @property
+    def serial(self) -> str:
+        """Serial numbers of its boards."""
+        return "+".join(board.serial for board in self.boards)
+
+    @property
+    def model(self) -> str:
+        """What it is."""
+        return f"{len(self.boards)} x N210 with SBX" if len(self.boards) > 1 else "N210 with SBX"
+
+    @property
+    def is_transmitting(self) -> bool:
+        """Whether anything but zeros leaves its ports, or waits to."""
+        return any(board.is_transmitting for board in self.boards)
+
     def start(self) -> None:
-        """Put all boards on the network, or none."""
+        """Put all boards on the network, or none.
+
+        Raises:
+            RadioNotFoundError: An address cannot be had.
+        """
         try:
             for board in self.boards:
                 board.start()
         except BaseException:
-            self.stop()
+            self.close()
             raise
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Take all boards off the network and off the air."""
         self._medium.withdraw(self.node.name)
         for board in self.boards:
@@ -86,7 +118,7 @@ class Rig:
         return np.stack([np.zeros(n, dtype=complex) if one is None else one for one in sent])
 
     def _board(self, number: int, i: int, address: str) -> Board:
-        seed = [self._scene.seed, 5, number, i]
+        seed = [self._seed, 5, number, i]
         noise = np.random.default_rng([*seed, 1])
         return Board(
             address,
@@ -111,7 +143,7 @@ class Rig:
         if digital is None:
             return None
         lo = _oscillator(tune, hardware.clock.error_ppm, center_hz, start_s, n, sample_rate_hz)
-        full_scale = root_watt(SBX_TX_FULL_SCALE_DBM + tune.gain_db)
+        full_scale = root_watt(TX_FULL_SCALE_DBM + tune.gain_db)
         return np.asarray(transmit(digital[None], self._front_end, lo, sample_rate_hz, full_scale)[0], dtype=complex)
 
     def _receive(self, i: int, stretch: Stretch, noise: np.random.Generator) -> NDArray[np.complex64]:
@@ -126,7 +158,7 @@ class Rig:
         else:
             arriving = np.zeros(n, dtype=complex)  # a board that only sends
         lo = _oscillator(tune, hardware.clock.error_ppm, center_hz, start_s, n, sample_rate_hz)
-        full_scale = root_watt(SBX_RX_FULL_SCALE_DBM - tune.gain_db)
+        full_scale = root_watt(RX_FULL_SCALE_DBM - tune.gain_db)
         samples, _ = receive(arriving[None], self._front_end, lo, sample_rate_hz, full_scale, noise)
         elapsed = stretch.ticks - stretch.begun + stretch.decimation * np.arange(n)  # the mixer is at zero at the start
         turned = samples[0] * np.exp(2j * np.pi * tune.nco_hz / TICKS_PER_S * elapsed) if tune.nco_hz else samples[0]
