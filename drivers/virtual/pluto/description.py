@@ -94,7 +94,8 @@ def context_xml(description: str, attributes: Mapping[str, str], devices: Sequen
     inside = [f"<context-attribute name={quoteattr(k)} value={quoteattr(v)} />" for k, v in attributes.items()]
     inside += [_device(device) for device in devices]
     return (
-        f'<?xml version="1.0" encoding="utf-8"?>{DOCUMENT_TYPE}<context name="network" description={quoteattr(description)} >'
+        f'<?xml version="1.0" encoding="utf-8"?>{DOCUMENT_TYPE}<context name="network" '
+        f"description={quoteattr(description)} >"
         f"{''.join(inside)}</context>"
     )
 

@@ -1,7 +1,7 @@
 """Faults on request: what goes wrong in a virtual Pluto, when, and how often. Seeded, so that it can be made again.
 
-As text: `[RADIO/]KIND[@N|%PERCENT][,seconds=S]`: `stall@3` stalls at the third request, `west/short-read%2` cuts two in a
-hundred reads of radio west. Without @ or % it strikes at the first occasion.
+As text: `[RADIO/]KIND[@N|%PERCENT][,seconds=S]`: `stall@3` stalls at the third request, `west/short-read%2` cuts two in
+a hundred reads of radio west. Without @ or % it strikes at the first occasion.
 """
 
 from __future__ import annotations
@@ -78,8 +78,11 @@ def parse_fault(text: str) -> Fault:
     Raises:
         SettingsError: It is none.
     """
-    form = r"(?:(?P<radio>[^/@%,]+)/)?(?P<kind>[a-z-]+)(?:@(?P<nth>\d{1,9})|%(?P<percent>[\d.]+))?(?:,seconds=(?P<s>[\d.]+))?"
-    found = re.fullmatch(form, text)
+    found = re.fullmatch(
+        r"(?:(?P<radio>[^/@%,]+)/)?(?P<kind>[a-z-]+)"
+        r"(?:@(?P<nth>\d{1,9})|%(?P<percent>[\d.]+))?(?:,seconds=(?P<s>[\d.]+))?",
+        text,
+    )
     try:
         if found is None:
             raise ValueError
@@ -108,6 +111,11 @@ class FaultPlan:
         self.struck: list[tuple[str, str]] = []
         for fault in faults:
             self.add(fault)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults, in the order in which they were added."""
+        return tuple(self._faults)
 
     def add(self, fault: Fault) -> None:
         """Let another thing go wrong; its occasions are counted from now on."""

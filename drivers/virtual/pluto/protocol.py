@@ -177,7 +177,8 @@ def parse(line: bytes) -> Request | None:
         return None
     verb, arguments = words[0], words[1:]
     if verb in ("EXIT", "PRINT", "VERSION") and not arguments:
-        return {"EXIT": Exit(), "PRINT": Print(), "VERSION": Version()}[verb]
+        alone: dict[str, Request] = {"EXIT": Exit(), "PRINT": Print(), "VERSION": Version()}
+        return alone[verb]
     if verb == "TIMEOUT" and len(arguments) == 1:
         return Timeout(_natural(arguments[0], 1 << 31))
     if verb in ("READ", "WRITE") and arguments:
@@ -212,6 +213,7 @@ def _attribute(verb: str, arguments: list[str]) -> Read | Write:
     The attribute may be left out, which asks for all of them; no client of version 0.24 does, and it is refused.
     """
     length = 0
+    where: tuple[str, str, str, str]
     if verb == "WRITE":
         length = _natural(arguments.pop(), LONGEST_VALUE, ends=True)
     match arguments:

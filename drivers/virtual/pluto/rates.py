@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.virtual.pluto.rules import Refused, integer
+from drivers.virtual.pluto.rules import RefusedError, integer
 
 __all__ = ["Clocks", "Filter", "clocks", "lowest_rate_hz"]
 
@@ -41,7 +41,7 @@ class Filter:
         """Return the filter in a configuration file's text.
 
         Raises:
-            Refused: It is none, has too many taps, or a number of taps that is no multiple of 16.
+            RefusedError: It is none, has too many taps, or a number of taps that is no multiple of 16.
         """
         decimation, interpolation, taps = 0, 0, 0
         for line in text.replace("\0", "").splitlines():
@@ -55,10 +55,10 @@ class Filter:
             else:
                 pair = [integer(one) for one in line.split(",")]
                 if len(pair) != 2 or max(map(abs, pair)) > 32768:
-                    raise Refused
+                    raise RefusedError
                 taps += 1
         if decimation not in (1, 2, 4) or interpolation not in (1, 2, 4) or not 0 < taps <= MOST_TAPS or taps % 16:
-            raise Refused
+            raise RefusedError
         return Filter(taps, decimation, taps, interpolation)
 
 
@@ -84,22 +84,22 @@ def clocks(wish_hz: int, fir: Filter | None) -> Clocks:
         fir: The filter that is enabled, or None.
 
     Raises:
-        Refused: The rate is out of range, or leaves no time for the filter's taps.
+        RefusedError: The rate is out of range, or leaves no time for the filter's taps.
     """
     if not lowest_rate_hz(fir) <= wish_hz <= HIGHEST_RATE_HZ:
-        raise Refused
+        raise RefusedError
     decimation, interpolation = (fir.rx_decimation, fir.tx_interpolation) if fir else (1, 1)
     wanted = (half for half in HALF_BANDS if LOWEST_ADC_HZ - 12 <= wish_hz * decimation * half <= HIGHEST_ADC_HZ)
     half = next(wanted, None)
     if half is None:
-        raise Refused
-    adc_hz = wish_hz * decimation * half
+        raise RefusedError
+    adc_hz = float(wish_hz * decimation * half)
     divider = 1
     while adc_hz * divider * 2 <= HIGHEST_BBPLL_HZ:
         divider *= 2
     bbpll_hz = round(adc_hz * divider / BBPLL_STEP_HZ) * BBPLL_STEP_HZ
     adc_hz = bbpll_hz / divider
-    r2, r1, rf = HALF_BANDS[half]
+    r2, r1, _ = HALF_BANDS[half]
     rate_hz = adc_hz / half / decimation
     rx = (bbpll_hz, adc_hz, adc_hz / r2, adc_hz / r2 / r1, adc_hz / half, rate_hz)
     # The transmit chain runs at half the converter's clock where it can, and mirrors the receive chain.
@@ -108,7 +108,7 @@ def clocks(wish_hz: int, fir: Filter | None) -> Clocks:
     t1_hz = min(2 * tf_hz, dac_hz)
     tx = (bbpll_hz, dac_hz, min(2 * t1_hz, dac_hz), t1_hz, tf_hz, rate_hz)
     if fir and fir.tx_taps > 16 * max(1, int(dac_hz / rate_hz + 1e-6)):
-        raise Refused
+        raise RefusedError
     return Clocks(
         _named(("BBPLL", "ADC", "R2", "R1", "RF", "RXSAMP"), rx),
         _named(("BBPLL", "DAC", "T2", "T1", "TF", "TXSAMP"), tx),

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable
 
 __all__ = [
-    "Refused",
+    "RefusedError",
     "Rule",
     "choice",
     "decibel",
@@ -26,7 +26,7 @@ Rule = Callable[[str], str]
 SYNTHESISER_REFERENCE_HZ, SYNTHESISER_MODULUS, LOWEST_VCO_HZ = 80e6, 8388593, 6e9
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A device refuses an access.
 
     Attributes:
@@ -42,22 +42,22 @@ def integer(text: str) -> int:
     """Return a whole number as the kernel reads it.
 
     Raises:
-        Refused: It is none.
+        RefusedError: It is none.
     """
     digits = text.strip()
     if not digits.removeprefix("-").isdecimal() or not digits.isascii() or len(digits) > 20:
-        raise Refused
+        raise RefusedError
     return int(digits)
 
 
 def _number(text: str, unit: str = "") -> float:
     digits = text.strip().removesuffix(unit).strip()
     if not digits.isascii() or not digits.lstrip("+-").replace(".", "", 1).isdecimal() or len(digits) > 32:
-        raise Refused
+        raise RefusedError
     try:
         return float(digits)
     except ValueError:
-        raise Refused from None
+        raise RefusedError from None
 
 
 def flag(text: str) -> str:
@@ -65,7 +65,7 @@ def flag(text: str) -> str:
     try:
         return {"0": "0", "1": "1", "n": "0", "y": "1", "N": "0", "Y": "1"}[text.strip()]
     except KeyError:
-        raise Refused from None
+        raise RefusedError from None
 
 
 def choice(*values: str) -> Rule:
@@ -73,7 +73,7 @@ def choice(*values: str) -> Rule:
 
     def rule(text: str) -> str:
         if text.strip() not in values:
-            raise Refused
+            raise RefusedError
         return text.strip()
 
     return rule
@@ -84,7 +84,7 @@ def whole(low: int, high: int) -> Rule:
 
     def rule(text: str) -> str:
         if not low <= integer(text) <= high:
-            raise Refused
+            raise RefusedError
         return str(integer(text))
 
     return rule
@@ -96,7 +96,7 @@ def real(low: float, high: float, step: float) -> Rule:
     def rule(text: str) -> str:
         value = _number(text)
         if not low <= value <= high:
-            raise Refused
+            raise RefusedError
         return f"{int(value / step + 1e-9) * step:.6f}"
 
     return rule
@@ -108,7 +108,7 @@ def decibel(low_db: float, high_db: float, step_db: float) -> Rule:
     def rule(text: str) -> str:
         value = _number(text, "dB")
         if not low_db <= value <= high_db:
-            raise Refused
+            raise RefusedError
         return f"{round(value / step_db) * step_db:.6f} dB"
 
     return rule
@@ -120,7 +120,7 @@ def whole_decibel(low_db: int, high_db: int) -> Rule:
     def rule(text: str) -> str:
         value = int(_number(text, "dB"))
         if not low_db <= value <= high_db:
-            raise Refused
+            raise RefusedError
         return f"{value:.6f} dB"
 
     return rule
@@ -132,7 +132,7 @@ def lo_frequency(low_hz: int, high_hz: int) -> Rule:
     def rule(text: str) -> str:
         wish = integer(text)
         if not low_hz <= wish <= high_hz:
-            raise Refused
+            raise RefusedError
         divider = 2
         while wish * divider < LOWEST_VCO_HZ:
             divider *= 2

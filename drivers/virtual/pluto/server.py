@@ -49,6 +49,26 @@ class PlutoServer:
         self._accepting: threading.Thread | None = None
 
     @property
+    def name(self) -> str:
+        """The unit's name."""
+        return self.unit.name
+
+    @property
+    def serial(self) -> str:
+        """The unit's serial number."""
+        return self.unit.serial
+
+    @property
+    def model(self) -> str:
+        """What the unit says that it is."""
+        return self.unit.chip.hw_model
+
+    @property
+    def is_transmitting(self) -> bool:
+        """Whether anything but zeros leaves its ports."""
+        return self.unit.is_transmitting
+
+    @property
     def address(self) -> str:
         """The address by which this project's drivers open the unit."""
         return f"pluto:{self.uri}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import socket
 from collections.abc import Callable
 from typing import Protocol
@@ -29,7 +30,7 @@ from drivers.virtual.pluto.protocol import (
     parse,
     text,
 )  # fmt: skip
-from drivers.virtual.pluto.rules import Refused
+from drivers.virtual.pluto.rules import RefusedError
 from drivers.virtual.pluto.streams import ReceiveStream, TransmitStream
 from drivers.virtual.pluto.unit import VirtualPluto
 
@@ -39,7 +40,7 @@ VERSION = b"0.24.virtual\n"  # major.minor.tag, and clients want at least 8 byte
 FIRST_TIMEOUT_S = 2.5
 
 
-class _End(Exception):
+class _EndedError(Exception):
     """The connection ends."""
 
 
@@ -60,7 +61,7 @@ class Session:
 
     def __init__(self, connection: socket.socket, unit: VirtualPluto, host: Host) -> None:
         self._connection, self._unit, self._host = connection, unit, host
-        self._lines = connection.makefile("rb", buffering=1 << 16)
+        self._lines = io.BufferedReader(socket.SocketIO(connection, "r"), 1 << 16)
         self._streams: dict[str, tuple[ReceiveStream | TransmitStream, Open]] = {}
         self._timeout_s = FIRST_TIMEOUT_S
 
@@ -69,7 +70,7 @@ class Session:
         try:
             while self._answer():
                 pass
-        except (_End, OSError, ValueError):  # gone, out of step, or cut off: a closed file is a ValueError
+        except (_EndedError, OSError, ValueError):  # gone, out of step, or cut off: a closed file is a ValueError
             pass
         finally:
             for stream, _ in self._streams.values():
@@ -92,7 +93,7 @@ class Session:
             if request is not None:
                 self._misbehave(request)
                 self._dispatch(request)
-        except Refused as refusal:
+        except RefusedError as refusal:
             self._send(number(-refusal.code))
         except ProtocolError as error:
             self._send(number(-error.code))
@@ -120,7 +121,7 @@ class Session:
                 unit.set_kernel_buffers(device, count)
                 self._send(number(0))
             case GetTrigger() | SetTrigger():
-                raise Refused(errno.ENOENT)
+                raise RefusedError(errno.ENOENT)
             case Open():
                 self._open(request)
             case Close(device):
@@ -137,24 +138,24 @@ class Session:
 
     def _open(self, request: Open) -> None:
         if request.device in self._streams:
-            raise Refused(errno.EBUSY)
+            raise RefusedError(errno.EBUSY)
         self._streams[request.device] = (self._unit.open(request), request)
         self._send(number(0))
 
     def _stream(self, device: str) -> tuple[ReceiveStream | TransmitStream, Open]:
         self._unit.device(device)
         if device not in self._streams:
-            raise Refused(errno.EBADF)
+            raise RefusedError(errno.EBADF)
         return self._streams[device]
 
     def _read(self, device: str, length: int) -> None:
         """Answer with pieces of a block, the mask before the first, and 0 after the last if it was cut short."""
         stream, opened = self._stream(device)
         if not isinstance(stream, ReceiveStream) or not length:
-            raise Refused(errno.EINVAL)
+            raise RefusedError(errno.EINVAL)
         faults = self._unit.faults.strike(self._unit.name, "refill")
         if "timeout" in faults:
-            raise Refused(errno.ETIMEDOUT)
+            raise RefusedError(errno.ETIMEDOUT)
         if "phase-jump" in faults:
             self._unit.jump()
         broken = faults.get("die") or faults.get("short-read")
@@ -166,16 +167,16 @@ class Session:
             mask = b""
             if broken and broken.kind == "die":
                 self._host.cut_all()
-                raise _End
+                raise _EndedError
         if broken:
             self._send(number(0))
 
     def _write(self, device: str, length: int) -> None:
         stream, _ = self._stream(device)
         if not isinstance(stream, TransmitStream) or not 0 < length <= stream.block_bytes:
-            raise Refused(errno.EINVAL)
+            raise RefusedError(errno.EINVAL)
         if length % (stream.block_bytes // stream.samples):
-            raise Refused(errno.EINVAL)
+            raise RefusedError(errno.EINVAL)
         self._send(number(0))
         stream.push(self._payload(length))
         self._send(number(length))
@@ -189,7 +190,7 @@ class Session:
         while len(view):
             received = self._lines.readinto(view)
             if not received:
-                raise _End
+                raise _EndedError
             view = view[received:]
         return payload
 
@@ -201,6 +202,6 @@ class Session:
         strike: Callable[[str, str], dict[str, Fault]] = self._unit.faults.strike
         if stall := strike(self._unit.name, "request").get("stall"):
             self._host.pause(stall.lasts_s)
-            raise _End
+            raise _EndedError
         if isinstance(request, Read | Write) and (late := strike(self._unit.name, "attribute").get("late-reply")):
             self._host.pause(late.lasts_s)

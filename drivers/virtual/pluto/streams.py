@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.virtual.air_time import AirClock
-from drivers.virtual.pluto.rules import Refused
+from drivers.virtual.pluto.rules import RefusedError
 from drivers.virtual.pluto.waveform import Buffer
 
 __all__ = ["Capturing", "Playing", "ReceiveStream", "TransmitStream"]
@@ -99,7 +99,7 @@ class ReceiveStream:
         """Yield bytes, in as many pieces as it takes.
 
         Raises:
-            Refused: The next block is not there in time; ETIMEDOUT.
+            RefusedError: The next block is not there in time; ETIMEDOUT.
         """
         while length > 0:
             if not self._left:
@@ -117,7 +117,7 @@ class ReceiveStream:
         late_s = block.end_s - self._clock.now(self._unit.name)
         if late_s > timeout_s:
             self._clock.wait_until(self._unit.name, block.end_s - late_s + timeout_s)
-            raise Refused(errno.ETIMEDOUT)
+            raise RefusedError(errno.ETIMEDOUT)
         self._clock.wait_until(self._unit.name, block.end_s)
         del self._blocks[0]
         self._enqueue()
@@ -159,10 +159,10 @@ class TransmitStream:
         """Play a block; returns when the kernel has room for another.
 
         Raises:
-            Refused: A cyclic buffer has been pushed already; EBUSY.
+            RefusedError: A cyclic buffer has been pushed already; EBUSY.
         """
         if self._cyclic and self._pushed:
-            raise Refused(errno.EBUSY)
+            raise RefusedError(errno.EBUSY)
         flat = np.zeros((len(payload) // (2 * len(self._channels)), 2 * self._n_tx), dtype=np.int16)
         flat[:, self._channels] = np.frombuffer(payload, dtype="<i2").reshape(len(flat), -1)
         words = np.ascontiguousarray(flat.reshape(len(flat), self._n_tx, 2).transpose(1, 0, 2))

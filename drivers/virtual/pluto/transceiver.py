@@ -9,7 +9,7 @@ from collections.abc import Callable
 from drivers.virtual.pluto.catalogue import DDS, LPC, PHY, Chip, attribute_values
 from drivers.virtual.pluto.rates import Filter, clocks, lowest_rate_hz
 from drivers.virtual.pluto.rules import (
-    Refused,
+    RefusedError,
     Rule,
     choice,
     decibel,
@@ -34,7 +34,7 @@ GAIN_TABLES = ((1_300_000_000, (-1, 73)), (4_000_000_000, (-3, 71)), (1 << 62, (
 class Transceiver:
     """Attributes by (device, file); safe to use from several threads.
 
-    `read` and `write` raise `Refused` with the errno that the kernel would answer.
+    `read` and `write` raise `RefusedError` with the errno that the kernel would answer.
     """
 
     def __init__(self, chip: Chip) -> None:
@@ -63,7 +63,7 @@ class Transceiver:
             try:
                 return self._values[device, file]
             except KeyError:
-                raise Refused(errno.ENOENT) from None
+                raise RefusedError(errno.ENOENT) from None
 
     def show(self, device: str, file: str, value: str) -> None:
         """Let a file read something that the unit measured."""
@@ -74,7 +74,7 @@ class Transceiver:
         """Write a file."""
         with self._lock:
             if (device, file) not in self._values:
-                raise Refused(errno.ENOENT)
+                raise RefusedError(errno.ENOENT)
             text = text.split("\0")[0]
             if (device, file) in self._coupled:
                 self._coupled[device, file](text)
@@ -82,25 +82,25 @@ class Transceiver:
                 self._values[device, file] = self._rules[device, file](text)
             elif device in (DDS, LPC) and file.endswith("sampling_frequency"):
                 if integer(text) != self.rate_hz:  # the FPGA's own decimation by 8 is not modelled
-                    raise Refused
+                    raise RefusedError
             elif device == DDS and file.endswith("_frequency"):
                 step_hz = self.rate_hz / 65535  # the generator's phase has 16 bits
                 self._values[device, file] = str(round(round(_tone_hz(text, self.rate_hz) / step_hz) * step_hz))
             else:
-                raise Refused(errno.EACCES)
+                raise RefusedError(errno.EACCES)
 
     # ------------------------------------------------------------- what is coupled
 
     def _load_filter(self, text: str) -> None:
         if self._switch:
-            raise Refused(errno.EBUSY)
+            raise RefusedError(errno.EBUSY)
         self._fir = Filter.parse(text)
         self._values[PHY, "/filter_fir_config"] = str(self._fir)
 
     def _switch_filter(self, text: str) -> None:
         on = flag(text) == "1"
         if on and not self._fir.rx_taps:
-            raise Refused
+            raise RefusedError
         self._apply_rate(self.rate_hz, self._fir if on else None)
         for file in FIR_SWITCHES:
             self._values[PHY, file] = "1" if on else "0"
@@ -155,7 +155,7 @@ def _tone_hz(text: str, rate_hz: int) -> int:
     """Return a generator's frequency; pyadi-iio writes it as a float, whose whole part the kernel reads."""
     value = integer(text.split(".")[0])
     if not 0 <= value <= rate_hz / 2:
-        raise Refused
+        raise RefusedError
     return value
 
 
@@ -186,6 +186,7 @@ def _rules(chip: Chip) -> dict[tuple[str, str], Rule]:
     for device, file in attribute_values(chip):
         if device == DDS and file.startswith("out_altvoltage"):
             kinds = {"phase": whole(0, 360_000), "raw": flag, "scale": real(0.0, 1.0, 2.0**-14)}
-            dds |= {file: kinds[kind] for kind in kinds if file.endswith(f"_{kind}")}
+            kind = file.rpartition("_")[2]
+            dds |= {file: kinds[kind]} if kind in kinds else {}
     tables = {PHY: phy, DDS: dds, LPC: lpc}
     return {(device, file): rule for device, table in tables.items() for file, rule in table.items()}

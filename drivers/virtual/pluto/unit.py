@@ -19,7 +19,7 @@ from drivers.virtual.pluto.description import Device, context_xml
 from drivers.virtual.pluto.faults import FaultPlan
 from drivers.virtual.pluto.front import Radiation, ReceiveState, TransmitState, convert
 from drivers.virtual.pluto.protocol import Open, Read, Write
-from drivers.virtual.pluto.rules import Refused
+from drivers.virtual.pluto.rules import RefusedError
 from drivers.virtual.pluto.streams import ReceiveStream, TransmitStream
 from drivers.virtual.pluto.transceiver import RX_LO, TX_LO, Transceiver
 from drivers.virtual.pluto.waveform import Buffer, Tone, Tones, Waveform, codes
@@ -37,9 +37,9 @@ Stream = ReceiveStream | TransmitStream
 
 
 class VirtualPluto:
-    """A unit on the air; its methods are what the network daemon does for its clients. Safe to use from several threads.
+    """A unit on the air; its methods are what the network daemon does for its clients, from any thread.
 
-    Methods raise `Refused` with the errno of the real one.
+    Methods raise `RefusedError` with the errno of the real one.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class VirtualPluto:
     def device(self, name: str) -> Device:
         """Return a device by the protocol's name for it."""
         if name not in self.devices:
-            raise Refused(errno.ENODEV)
+            raise RefusedError(errno.ENODEV)
         return self.devices[name]
 
     # ------------------------------------------------------------------- attributes
@@ -127,12 +127,12 @@ class VirtualPluto:
     def write(self, where: Write, value: bytes) -> None:
         """Write an attribute; what it changes on the air, it changes at once."""
         if "out-of-range" in self.faults.strike(self.name, "setting"):
-            raise Refused(errno.EINVAL)
+            raise RefusedError(errno.EINVAL)
         file = self._file(where)
         try:
             text = value.decode("ascii")
         except UnicodeDecodeError:
-            raise Refused(errno.EINVAL) from None
+            raise RefusedError(errno.EINVAL) from None
         with self._lock:
             self._attributes.write(where.device, file, text)
             if file in self._phases_rad:
@@ -144,7 +144,7 @@ class VirtualPluto:
     def _file(self, where: Read | Write) -> str:
         file = self.device(where.device).file(where.kind, where.channel, where.attribute)
         if file is None:
-            raise Refused(errno.ENOENT)
+            raise RefusedError(errno.ENOENT)
         return file
 
     # ---------------------------------------------------------------------- buffers
@@ -153,10 +153,10 @@ class VirtualPluto:
         """Set how many blocks the kernel keeps for buffers that are opened from now on."""
         self.device(device)
         if device not in self._counts or not 1 <= count <= 64:
-            raise Refused(errno.EINVAL)
+            raise RefusedError(errno.EINVAL)
         with self._lock:
             if any(where == device for _, where, _ in self._open):
-                raise Refused(errno.EBUSY)
+                raise RefusedError(errno.EBUSY)
             self._counts[device] = count
 
     def open(self, request: Open) -> Stream:
@@ -164,16 +164,16 @@ class VirtualPluto:
         device = self.device(request.device)
         bits = [i for i in range(device.scan_channels) if request.mask >> i & 1]
         if not bits or request.mask >> device.scan_channels or not request.samples:
-            raise Refused(errno.EINVAL)
+            raise RefusedError(errno.EINVAL)
         if request.samples * 2 * len(bits) > LARGEST_BLOCK:
-            raise Refused(errno.ENOMEM)
+            raise RefusedError(errno.ENOMEM)
         if request.cyclic and device.id == LPC:
-            raise Refused(errno.EINVAL)
+            raise RefusedError(errno.EINVAL)
         if "busy" in self.faults.strike(self.name, "open"):
-            raise Refused(errno.EBUSY)
+            raise RefusedError(errno.EBUSY)
         with self._freed:
             if not self._freed.wait_for(lambda: self._is_free(device.id, request.cyclic), BUSY_GRACE_S):
-                raise Refused(errno.EBUSY)
+                raise RefusedError(errno.EBUSY)
             stream = self._stream(device.id, request.samples, bits, request.cyclic)
             self._open.append((stream, device.id, request.cyclic))
             self._settle()
