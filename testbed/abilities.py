@@ -57,6 +57,6 @@ def _require_gaps(scenario: Scenario, capabilities: Mapping[str, Capabilities]) 
     if frame.gap_symbols < need:
         raise AbilityError(
             f"radios like {name} ({able.model}) start up to {1e6 * able.start_spread_s:.0f} us apart, "
-            f"frame.gap_symbols = {frame.gap_symbols} allows {1e6 * frame.gap_symbols / frame.symbol_rate_hz:.0f} us; it must be at least "
-            f"{need} at {frame.symbol_rate_hz:g} symbols/s"
+            f"frame.gap_symbols = {frame.gap_symbols} allows {1e6 * frame.gap_symbols / frame.symbol_rate_hz:.0f} us; "
+            f"it must be at least {need} at {frame.symbol_rate_hz:g} symbols/s"
         )

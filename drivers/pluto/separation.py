@@ -85,13 +85,15 @@ def arrivals(received: Samples, sent: Mapping[str, Transmission]) -> dict[str, A
     """
     left = {name: one for name, one in sent.items() if np.any(one.burst)}
     found: dict[str, Arrival] = {}
-    while left:
+    while len(left) > 1:
         heard = {name: hear(received, one) for name, one in left.items()}
         name = max(heard, key=lambda one: heard[one].explained)
         found[name] = heard[name].arrival
         strongest = left.pop(name)
-        if left and found[name].audible:
+        if found[name].audible:
             received = without(received, strongest, heard[name])
+    for name, last in left.items():
+        found[name] = arrival(received, last.spectra)
     return {name: found[name] for name in sent if name in found}
 
 
