@@ -21,8 +21,8 @@ class Capture:
         samples: Received samples, complex64, shape (n_rx, n_samples), in units of the receiver's full scale; read-only.
         start_s: Device time of the first sample, in seconds.
         settings: Every setting of the radio as read back from it, by name (units are in the names).
-        flags: What a user of the samples must know, e.g. "clipped" or "time-unaligned" (the radio has no timed start: its
-            driver estimated the delay and took it out, whole samples); empty for a sound capture.
+        flags: What a user of the samples must know, e.g. "clipped" or "time-unaligned" (the radio has no timed start,
+            its driver estimated the delay and took out whole samples of it); empty for a sound capture.
         measured: What the driver found out about this exchange, by name (units are in the names), such as how far the
             integers sent were from the samples asked for; what was not measured is missing or NaN.
     """

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from drivers import Capabilities, Radio, RadioRequest, RadioSettings, exchange, open_radios
 from recordings import Capture, Exchange
+from testbed.abilities import require_abilities
 from testbed.errors import RfPolicyError
 from testbed.frame import Frame
 from testbed.scenario import Scenario
@@ -36,6 +37,7 @@ class Bench:
         """Open and configure every radio; if one fails, none stays open."""
         try:
             self._radios = open_radios(self._requests(), self._scene)
+            require_abilities(self.scenario, self.capabilities)
             for name, settings in self._settings().items():
                 self.applied[name] = self._radios[name].configure(settings)
             self._epoch_s = max(radio.time_s() for radio in self._radios.values()) + LEAD_S

@@ -160,9 +160,10 @@ def _slice(text: str) -> slice:
 def _is_wrong_request(error: Exception) -> bool:
     """Whether nothing was tried because the command, the scenario or the file it names is wrong."""
     from recordings import RecordingExistsError, RecordingFormatError
-    from testbed.errors import RequestError, ScenarioError
+    from testbed.errors import AbilityError, RequestError, ScenarioError
 
-    return isinstance(error, ScenarioError | RequestError | RecordingExistsError | RecordingFormatError)
+    wrong = ScenarioError | AbilityError | RequestError
+    return isinstance(error, wrong | RecordingExistsError | RecordingFormatError)
 
 
 def _in_one_line(error: Exception) -> str:

@@ -1,7 +1,7 @@
-"""Finding a transmission again in a capture: a radio without a timed start sends its burst over and over, and a capture is
-one period of it, rotated by a delay that nobody told.
+"""Finding a transmission again in a capture of a radio without a timed start.
 
-A burst is correlated with the capture at all delays at once (circularly, by Fourier transforms), in segments so short
+Such a radio sends its burst over and over, and a capture is one period of it, rotated by a delay that nobody told. A
+burst is correlated with the capture at all delays at once (circularly, by Fourier transforms), in segments so short
 that the carrier offset between two units does not turn within one; their powers are added, over segments and over all
 pairs of channels: non-coherent detection (Proakis & Salehi, Digital Communications, 5th ed., section 4.5).
 """
@@ -51,12 +51,15 @@ def period(burst: Samples, n_samples: int) -> Samples:
 
 
 def segment_spectra(burst: Samples, sample_rate_hz: float, offset_hz: float) -> Samples:
-    """Return the Fourier transforms of a burst's segments, each in its place in a period, (n_segments, n_tx, n_samples).
+    """Return the Fourier transforms of a burst's segments, each in its place in a period.
 
     Args:
         burst: One period, (n_tx, n_samples).
         sample_rate_hz: Its sample rate.
-        offset_hz: Largest carrier offset against the receiver; 0 if they share an oscillator: then there is one segment.
+        offset_hz: Largest carrier offset against the receiver; 0 if they share an oscillator: there is one segment.
+
+    Returns:
+        Shape (n_segments, n_tx, n_samples).
     """
     n_tx, n = burst.shape
     count = int(np.ceil(n / max(1.0, TURN * sample_rate_hz / offset_hz))) if offset_hz else 1
@@ -103,7 +106,7 @@ def circular_spread(lags: list[int], n_samples: int) -> int:
 
 
 def _quality(power: NDArray[np.float64], lag: int) -> float:
-    """Compare a peak with the rest: a sum of powers of Gaussian noise is nearly Gamma distributed (same two moments)."""
+    """Compare a peak with the rest: a sum of powers of Gaussian noise is nearly Gamma distributed, by two moments."""
     n = len(power)
     distance = np.abs(np.arange(n) - lag)
     rest = power[np.minimum(distance, n - distance) > max(1, n // BESIDE)]

@@ -22,9 +22,7 @@ def at_opening(error: Exception, radio: str, uri: str) -> DriverError:
         return error
     code, where = getattr(error, "errno", None), f"radio {radio}: the Pluto at {uri}"
     if code == errno.ECONNREFUSED:
-        return RadioNotFoundError(
-            f"{where} refuses the connection: nothing serves IIO there; is it a Pluto, has it booted, is the port right?"
-        )
+        return RadioNotFoundError(f"{where} refuses the connection; is it a Pluto, has it booted, is the port right?")
     if code in _FORBIDDEN:
         return RadioNotFoundError(
             f"{where} may not be opened by this user; install the maker's udev rule (53-adi-plutosdr-usb.rules) and "

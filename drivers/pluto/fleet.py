@@ -152,8 +152,8 @@ class Fleet:
                 break
             if tries >= TRIES:
                 raise SampleLossError(
-                    f"the transmitters started {1e6 * apart_s:.0f} us apart, at most {1e6 * self.start_spread_s:.0f} us "
-                    f"are allowed, and {tries} tries were no better; leave this computer less to do"
+                    f"the transmitters started {1e6 * apart_s:.0f} us apart, {1e6 * self.start_spread_s:.0f} us are "
+                    f"allowed, and {tries} tries were no better; leave this computer less to do"
                 )
         self.now_s = first.start_s + first.n_samples / first.sample_rate_hz
         common = {"late_s": late_s, "tries": float(tries), "recoveries": float(recoveries)}

@@ -1,4 +1,4 @@
-"""Several transmitters in one capture: the strongest is found and taken out, then the next, as in successive cancellation.
+"""Several transmitters in one capture: the strongest is found and taken out, then the next (successive cancellation).
 
 Frames of different stations share parts that only long correlation tells apart (sounding sequences that are orthogonal
 over their length, not over a segment): beside a stronger station a weaker one would be found where the stronger is.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import scipy.fft
@@ -84,20 +85,22 @@ def arrivals(received: Samples, sent: Mapping[str, Transmission]) -> dict[str, A
     """
     left = {name: one for name, one in sent.items() if np.any(one.burst)}
     found: dict[str, Arrival] = {}
-    while left:
+    while len(left) > 1:
         heard = {name: hear(received, one) for name, one in left.items()}
         name = max(heard, key=lambda one: heard[one].explained)
         found[name] = heard[name].arrival
         strongest = left.pop(name)
-        if left and found[name].audible:
+        if found[name].audible:
             received = without(received, strongest, heard[name])
+    for name, last in left.items():
+        found[name] = arrival(received, last.spectra)
     return {name: found[name] for name in sent if name in found}
 
 
 def hear(received: Samples, sent: Transmission) -> Heard:
     """Find one transmission in a capture, (n_rx, n_samples), audible or not.
 
-    At its delay the carrier offset is that at which it explains most: on a grid, then a parabola through the best three.
+    At its delay the carrier offset is that at which it explains most: on a grid, then a parabola through three.
     """
     at = arrival(received, sent.spectra)
     aligned = np.roll(received, -at.lag, axis=1)
@@ -141,4 +144,4 @@ def _basis(rows: Samples) -> Samples:
 
 def _cuts(n_samples: int, count: int) -> list[slice]:
     edges = np.linspace(0, n_samples, min(count, n_samples) + 1).astype(int)
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(a, b) for a, b in pairwise(edges)]

@@ -21,7 +21,7 @@ RX_GAIN_TOLERANCE_DB = 0.51  # steps of 1 dB
 DDS_SCALE_TOLERANCE = 1e-6
 
 NARROWEST_HZ, WIDEST_RX_HZ, WIDEST_TX_HZ = 200e3, 56e6, 40e6  # of the analogue filters
-KERNEL_BUFFERS = 4  # the firmware's own default, said so that nobody's leftover counts
+RX_KERNEL_BUFFERS = 1  # captures come from fresh buffers, one at a time: nothing is to be kept that will not be read
 
 
 def apply_settings(context: Context, settings: RadioSettings, unit: str) -> RadioSettings:
@@ -49,8 +49,7 @@ def apply_settings(context: Context, settings: RadioSettings, unit: str) -> Radi
         _set_mode(context, f"gain_control_mode_chan{channel}", unit)
     rx_gain_db = _set_all(context, "rx_hardwaregain", settings.rx_gain_db, RX_GAIN_TOLERANCE_DB, unit)
     tx_gain_db = apply_tx_gain(context, settings.tx_gain_db, unit)
-    for device in (context.adc, context.dac):
-        device.set_kernel_buffers_count(KERNEL_BUFFERS)
+    context.adc.set_kernel_buffers_count(RX_KERNEL_BUFFERS)
     return RadioSettings(applied_center_hz, applied_rate_hz, tx_gain_db, rx_gain_db)
 
 

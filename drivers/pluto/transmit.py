@@ -75,10 +75,10 @@ def interleaved(words: Words, n_channels: int, n_samples: int) -> NDArray[np.int
     """Return a buffer's content, (n_samples, 2 n_channels): what is not asked for, in time or channels, is zero."""
     n_tx, n, _ = words.iq.shape
     if (n_tx, n) == (n_channels, n_samples) == (1, n_samples):
-        return words.iq[0]
-    content = np.zeros((n_samples, n_channels, 2), dtype=np.int16)
-    content[:n, :n_tx] = words.iq.swapaxes(0, 1)
-    return content.reshape(n_samples, 2 * n_channels)
+        return words.iq.reshape(n, 2)
+    content: NDArray[np.int16] = np.zeros((n_samples, 2 * n_channels), dtype=np.int16)
+    content.reshape(n_samples, n_channels, 2)[:n, :n_tx] = words.iq.swapaxes(0, 1)
+    return content
 
 
 def fidelity(samples: NDArray[np.complex64], words: Words) -> Fidelity:

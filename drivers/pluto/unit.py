@@ -106,7 +106,7 @@ class Unit:
             self._transmitter.push()
 
     def receive(self, n_samples: int) -> tuple[NDArray[np.complex64], bool]:
-        """Receive into a fresh buffer, past what is stale; return samples, (n_channels, n_samples), and if they clip."""
+        """Receive into a fresh buffer, past what is stale; returns what `read` does."""
         self.open_receiver(n_samples)
         for _ in range(FLUSHED):
             self.read(n_samples)
@@ -205,13 +205,13 @@ class Unit:
         """Apply what was configured to a context that is new, or after silence, and require the same values."""
         with self._lock:
             asked, before = self._asked, self._applied
-            if asked is None or (self._current and not self._attenuated):
+            if asked is None or before is None or (self._current and not self._attenuated):
                 return
             if not self._current:
                 after = self.configure(asked)
             else:
                 with self._talking("restore the transmit gain") as context:
-                    after = replace(self._applied, tx_gain_db=apply_tx_gain(context, asked.tx_gain_db, self.name))
+                    after = replace(before, tx_gain_db=apply_tx_gain(context, asked.tx_gain_db, self.name))
                     self._attenuated = False
             if after != before:
                 self._drop()
@@ -255,5 +255,3 @@ class Unit:
         if self._context is not None:
             self._context.forget()
         self._context, self._current = None, False
-
-
