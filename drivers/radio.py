@@ -62,6 +62,8 @@ class Capabilities:
             requested device time, to the sample.
         tx_coherence: A label per transmit channel, (n_tx,): channels with equal labels, anywhere on a bench, keep their
             relative phase, because they share an oscillator or a phase-stable reference.
+        lead_s: How long before its start an exchange must be armed; 0 for radios in virtual time, and for those that
+            wait themselves.
     """
 
     model: str
@@ -76,6 +78,7 @@ class Capabilities:
     rx_full_scale_dbm: float
     start_spread_s: float
     tx_coherence: tuple[str, ...]
+    lead_s: float = 0.0
 
 
 class Radio(Protocol):

@@ -32,6 +32,8 @@ class Bench:
         self._radios: dict[str, Radio] = {}
         self.applied: dict[str, RadioSettings] = {}
         self._epoch_s = 0.0
+        self._late_s = 0.0  # by how much frames start later than their period says
+        self._begun = False
 
     def __enter__(self) -> Bench:
         """Open and configure every radio; if one fails, none stays open."""
@@ -72,8 +74,12 @@ class Bench:
         return {name: radio.capabilities for name, radio in self._radios.items()}
 
     def start_s(self, index: int) -> float:
-        """Return when a frame starts, in seconds since the first one."""
-        return index * self.scenario.frame.period_s
+        """Return when a frame starts, or if it has been sent, started, in seconds since the first one.
+
+        That is its place in the experiment's time, unless a design came so late that radios in real time missed it:
+        then this frame and all after it start later.
+        """
+        return index * self.scenario.frame.period_s + self._late_s
 
     def exchange(self, index: int, bursts: Mapping[str, NDArray[np.complex64]]) -> dict[str, Capture]:
         """Send one frame from all stations and receive it everywhere.
@@ -89,9 +95,21 @@ class Bench:
         """
         for name, burst in bursts.items():
             self._check_output(index, name, burst)
-        captures = exchange(self._radios, bursts, self.frame.n_samples, self._epoch_s + self.start_s(index))
+        captures = exchange(self._radios, bursts, self.frame.n_samples, self._start_in_time(index))
         Exchange(index, bursts, captures).require_finite()  # a NaN must not reach the estimators
         return captures
+
+    def _start_in_time(self, index: int) -> float:
+        """Return the device time at which a frame starts, late enough for all radios to be armed before."""
+        able = self.capabilities.values()
+        earliest_s = max(radio.time_s() for radio in self._radios.values()) + max(one.lead_s for one in able)
+        missed_s = max(earliest_s - (self._epoch_s + self.start_s(index)), 0.0)
+        if self._begun:
+            self._late_s += missed_s
+        else:  # what came before the first frame, such as compiling, is nobody's delay
+            self._epoch_s += missed_s
+            self._begun = True
+        return self._epoch_s + self.start_s(index)
 
     def _check_output(self, index: int, name: str, burst: NDArray[np.complex64]) -> None:
         peak = float(np.max(np.abs(burst), initial=0.0))

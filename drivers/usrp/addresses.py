@@ -10,7 +10,9 @@ from drivers.errors import RadioNotFoundError
 __all__ = ["UsrpAddress", "parse_address"]
 
 SOURCES = ("internal", "external", "gpsdo", "mimo")
-FORM = "usrp:KEY=VALUE,... with UHD's own keys (addr, addr0, addr1, serial, type) and ours: clock, time, python, tx_subdev"
+FORM = (
+    "usrp:KEY=VALUE,... with UHD's own keys (addr, addr0, addr1, serial, type) and ours: clock, time, python, tx_subdev"
+)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,9 @@ def _edge(radio: str, server: ServerProcess, boards: Sequence[str]) -> float:
     found = server.ask("device", method="wait_for_edge", arguments={})
     if found["without"]:
         named = ", ".join(f"{boards[i]} (board {i})" for i in found["without"])
-        raise RadioStateError(f"radio {radio}: no pulse per second on {named}; check its cable at PPS IN, or time=internal")
+        raise RadioStateError(
+            f"radio {radio}: no pulse per second on {named}; check its cable at PPS IN, or time=internal"
+        )
     edge_s: float = found["host_s"]
     return edge_s
 

@@ -60,7 +60,9 @@ def interpreter_with_uhd(named: str = "") -> str:
         tried.append(f"{place}: {found.why}")
         if found.there:  # it has UHD, and something else is wrong: that is what to mend
             raise VendorLibraryError(f"UHD cannot be used: {tried[-1]}")
-    raise VendorLibraryError(f"no Python here has UHD ({'; '.join(tried)}); {INSTALL}, or name one: usrp:...,python=PATH")
+    raise VendorLibraryError(
+        f"no Python here has UHD ({'; '.join(tried)}); {INSTALL}, or name one: usrp:...,python=PATH"
+    )
 
 
 def _candidates() -> Iterator[str]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["open_usrp"]
 
+# Enough for all radios of a bench to get their commands and samples to their boards, also on a machine that is busy.
+LEAD_S = 0.06
+
 # Daughterboards whose synthesizers restart in phase at a timed tune; others draw a new phase at every tune.
 PHASE_KEEPING = ("SBX", "UBX")
 
@@ -50,7 +53,9 @@ def open_usrp(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dic
         for name, python in pythons.items():
             servers[name] = ServerProcess(name, python)
         found = in_parallel({one.name: partial(_open, one, addresses[one.name], servers[one.name]) for one in requests})
-        boards = {name: list(dict.fromkeys([*about["rx_boards"], *about["tx_boards"]])) for name, about in found.items()}
+        boards = {
+            name: list(dict.fromkeys([*about["rx_boards"], *about["tx_boards"]])) for name, about in found.items()
+        }
         in_parallel(
             {name: partial(use_references, name, servers[name], references[name], boards[name]) for name in servers}
         )
@@ -104,14 +109,12 @@ def _count_seconds(
         server.ask("device", method="set_time", arguments={"seconds": 0, "at_edge": False})
 
 
-def _radio(
-    request: RadioRequest, about: Mapping[str, Any], references: References, server: ServerProcess
-) -> UsrpRadio:
+def _radio(request: RadioRequest, about: Mapping[str, Any], references: References, server: ServerProcess) -> UsrpRadio:
     boards = {"tx": about["tx_boards"][: request.n_tx], "rx": about["rx_boards"][: request.n_rx]}
     front_ends = [*about["rx_front_ends"], *about["tx_front_ends"]]
     capabilities = Capabilities(
         model=f"{about['model']} {front_ends[0]}".removesuffix(" RX"),
-        serial="+".join(dict.fromkeys([*boards["rx"], *boards["tx"]])),
+        serial="+".join(_distinct(boards["rx"], boards["tx"])),
         n_tx=request.n_tx,
         n_rx=request.n_rx,
         center_hz=Range(*about["center_hz"]),
@@ -122,6 +125,7 @@ def _radio(
         rx_full_scale_dbm=RX_FULL_SCALE_DBM,
         start_spread_s=0.0,
         tx_coherence=_coherence(about, references, request.n_tx),
+        lead_s=LEAD_S,
     )
     return UsrpRadio(request.name, capabilities, boards, about["tick_rate_hz"], server)
 
@@ -140,3 +144,8 @@ def _coherence(about: Mapping[str, Any], references: References, n_tx: int) -> t
         common = f"{references.clock}-10MHz" if references.clock == "external" else board
         labels.append(common if kept else f"{board}:{i}")
     return tuple(labels)
+
+
+def _distinct(*lists: Sequence[str]) -> list[str]:
+    """Return the members of lists, each once, in order."""
+    return list(dict.fromkeys(one for members in lists for one in members))

@@ -18,7 +18,7 @@ from recordings import Capture
 
 __all__ = ["UsrpRadio"]
 
-LEAD_S = 0.01  # an exchange armed later than this before its start cannot reach all boards in time
+LEAD_S = 0.005  # an exchange armed later than this before its start cannot reach all boards in time
 LONG_LEAD_S = 600.0  # the longest time that an exchange may be armed ahead
 PATIENCE_S = 4.0  # for the end of an exchange, beyond its own: the server itself gives up sooner
 RATE_TOLERANCE = 1e-9  # relative: a rate is a whole fraction of the clock, or it is not
@@ -51,6 +51,7 @@ class UsrpRadio:
         self._settings: RadioSettings | None = None
         self._tunes = 0
         self._host_s = float("nan")  # device time less the host's
+        self._told_s = 0.0  # the latest time that was told: it does not run backwards
         self._armed: tuple[int, int, int, float, float] | None = None  # answer's number, n_sent, n, start, evm
         self._closed = False
 
@@ -88,9 +89,12 @@ class UsrpRadio:
         return applied
 
     def time_s(self) -> float:
-        """See `drivers.Radio`."""
+        """See `drivers.Radio`; by the host's clock since the device's was last read, with every exchange."""
         self._require_open()
-        return self._read_clock()
+        if math.isnan(self._host_s):
+            self._read_clock()
+        self._told_s = max(self._told_s, time.monotonic() + self._host_s)
+        return self._told_s
 
     def arm(self, burst: NDArray[np.complex64], n_samples: int, start_s: float) -> None:
         """See `drivers.Radio`."""
@@ -101,7 +105,7 @@ class UsrpRadio:
         now_s = time.monotonic() + self._host_s
         if not now_s + LEAD_S <= start_s < now_s + LONG_LEAD_S:
             raise RadioStateError(
-                f"radio {self._name}: asked to start at {start_s:g} s, but it is {now_s:g} s; arm at least {LEAD_S:g} s "
+                f"radio {self._name}: asked to start at {start_s:g} s, but it is {now_s:g} s; arm at least {LEAD_S:g} "
                 f"and at most {LONG_LEAD_S:g} s before (a longer frame.period_s gives designs more time)"
             )
         n_tx, n_sent = burst.shape if burst.shape[0] else (0, 0)
@@ -124,7 +128,7 @@ class UsrpRadio:
 
         Raises:
             RadioStateError: It was not armed.
-            SampleLossError: UHD reported an error, or delivered less than was asked for; the message says on which board.
+            SampleLossError: UHD reported an error, or delivered less than was asked for; the message names the board.
             DeviceLostError: The radio server, or the device, has gone.
         """
         settings = self._require_settings()
@@ -134,6 +138,7 @@ class UsrpRadio:
         ends_s = start_s + n_samples / settings.sample_rate_hz
         patience_s = max(ends_s - (time.monotonic() + self._host_s), 0.0) + PATIENCE_S
         result = self._server.answer(number, patience_s)
+        self._compare_clocks(result["clocks"])
         self._require_sound(result, n_sent, n_samples, start_s)
         n_tx = self._capabilities.n_tx if n_sent else 0
         _, received = self._server.memory.arrays(n_tx, n_sent, self._capabilities.n_rx, n_samples)
@@ -153,11 +158,12 @@ class UsrpRadio:
         self._closed = True
         self._server.close()
 
-    def _read_clock(self) -> float:
-        """Return the device time, and remember by how much it is ahead of the host's."""
-        read = self._server.ask("device", method="time", arguments={})
+    def _read_clock(self) -> None:
+        """Remember by how much the device's time is ahead of the host's."""
+        self._compare_clocks(self._server.ask("device", method="time", arguments={}))
+
+    def _compare_clocks(self, read: Mapping[str, float]) -> None:
         self._host_s = read["device_s"] - (read["before_s"] + read["after_s"]) / 2
-        return float(read["device_s"])
 
     def _agreed(self, asked: RadioSettings, read: Mapping[str, Any]) -> RadioSettings:
         """Return the settings that all channels read back, each within its tolerance of the one asked for."""
@@ -175,7 +181,7 @@ class UsrpRadio:
                     )
         rate_hz = self._one("sample_rate_hz", asked.sample_rate_hz, read["rate_hz"], RATE_TOLERANCE * 1e6)
         center_hz = self._one("center_hz", asked.center_hz, tune["center_hz"], CENTER_TOLERANCE_HZ)
-        gains = {side: values for side, values in read["gain_db"].items()}
+        gains = dict(read["gain_db"])
         tx_gain_db = self._one("tx_gain_db", asked.tx_gain_db, {"tx": gains.get("tx", [])}, GAIN_TOLERANCE_DB)
         rx_gain_db = self._one("rx_gain_db", asked.rx_gain_db, {"rx": gains.get("rx", [])}, GAIN_TOLERANCE_DB)
         return RadioSettings(center_hz, rate_hz, tx_gain_db, rx_gain_db)

@@ -41,7 +41,7 @@ class ServerProcess:
         self._channel = Channel(ours)
         self._descriptor = os.memfd_create(f"usrp {radio}")
         self.memory = SharedSamples(self._descriptor)
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the server
+        self._log = tempfile.TemporaryFile()
         quiet = {"UHD_LOG_CONSOLE_LEVEL": "error", "UHD_LOG_FASTPATH_DISABLE": "1"}
         folder = Path(__file__).parent / "server"
         command = [python, "-B", str(folder), str(its.fileno()), str(self._descriptor)]

@@ -1,6 +1,6 @@
 """What driver and radio server say to each other: lines of JSON over a socket, samples in shared memory.
 
-Both sides import this file, the server's with whichever interpreter has UHD: nothing but the standard library and NumPy.
+Both sides import this file, the server's with an interpreter that has UHD: only the standard library and NumPy here.
 """
 
 from __future__ import annotations

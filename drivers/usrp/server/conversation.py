@@ -45,8 +45,8 @@ class _Server:
         except Failure as failure:
             self._say({"number": number, "failure": failure.kind, "text": str(failure)})
         except RuntimeError as error:
-            failure = translated(error, call)
-            self._say({"number": number, "failure": failure.kind, "text": str(failure)})
+            meant = translated(error, call)
+            self._say({"number": number, "failure": meant.kind, "text": str(meant)})
         else:
             if result is not None:
                 self._say({"number": number, "result": result})

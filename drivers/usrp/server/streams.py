@@ -34,6 +34,7 @@ class Order:
         self.aborted = threading.Event()
         self.is_done = False
         self.until_s = 0.0  # host's time at which patience ends
+        self.clocks: dict[str, float] = {}  # what device and host said when it began
 
     @property
     def start_s(self) -> float:
@@ -57,6 +58,7 @@ class Order:
             "first_s": self.first_s,
             "problems": self.problems,
             "aborted": self.aborted.is_set(),
+            "clocks": self.clocks,
         }
 
 
@@ -78,7 +80,8 @@ class Streams:
     def begin(self, order: Order, done: Callable[[Order], None]) -> None:
         """Start an exchange; `done` is called from another thread when it is over, well or not."""
         self._order = order
-        now_s = self._device.usrp.get_time_now().get_real_secs()
+        order.clocks = self._device.time()
+        now_s = order.clocks["device_s"]
         length_s = max(order.sent.shape[1], order.received.shape[1]) / order.rate_hz
         order.until_s = time.monotonic() + max(order.start_s - now_s, 0.0) + length_s + PATIENCE_S
         if self._rx is not None:

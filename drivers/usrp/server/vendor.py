@@ -31,7 +31,7 @@ def library() -> Any:
 
 
 def translated(error: RuntimeError, doing: str) -> Failure:
-    """Return what to tell the driver of one of UHD's exceptions, which are all RuntimeErrors that begin with a class."""
+    """Return what to tell the driver of an exception of UHD, which are all RuntimeErrors that begin with a class."""
     text = " ".join(str(error).split())
     if text.startswith("LookupError"):
         kind = "not found"
