@@ -121,7 +121,10 @@ def test_what_cannot_be_silenced_is_said(capfd: pytest.CaptureFixture[str]) -> N
 
 
 def test_an_opening_that_fails_leaves_silence_and_no_watchdog(served: VirtualBench) -> None:
-    asked = [replace(REQUESTS[0], address=served.radios[0].address), replace(REQUESTS[1], address="pluto:ip:127.0.0.1:1")]
+    asked = [
+        replace(REQUESTS[0], address=served.radios[0].address),
+        replace(REQUESTS[1], address="pluto:ip:127.0.0.1:1"),
+    ]
     with pytest.raises(RadioNotFoundError, match="refuses the connection"):
         open_fleet(asked, PATIENCE)
     assert gains_db(served) == {-89.75, -10.0}  # the first was opened and silenced, the second never
