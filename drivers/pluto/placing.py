@@ -39,13 +39,13 @@ def hearings(
     """Return, by receiver, where it hears which transmitter.
 
     Args:
-        captured: By unit, (n_channels, n_samples).
+        captured: By unit, (n_channels, n_samples), all of one length.
         sent: By transmitting unit, (n_tx, n), of which there may be silent ones.
         sample_rate_hz: The common sample rate.
     """
-    lengths = {name: samples.shape[1] for name, samples in captured.items()}
+    n_samples = next(samples.shape[1] for samples in captured.values())
     foreign = {
-        name: Transmission(period(burst, lengths[name]), sample_rate_hz, LARGEST_OFFSET_HZ)
+        name: Transmission(period(burst, n_samples), sample_rate_hz, LARGEST_OFFSET_HZ)
         for name, burst in sent.items()
     }
     # One oscillator serves both directions of a unit: its own burst may be correlated as a whole.
