@@ -50,6 +50,7 @@ class VirtualPluto:
         faults: What goes wrong.
         started_late_s: How long after its push the last transmission started, which no client can know.
         blocks_played: How many blocks have been pushed.
+        radiation: What leaves its ports, at any time.
     """
 
     def __init__(
@@ -96,7 +97,8 @@ class VirtualPluto:
             self._draw_phase(file)
         self._sent = History(self._transmit_state())
         self._heard = History(self._receive_state())
-        medium.register(self.name, Radiation(node.front_end, node.n_tx, self._sent))
+        self.radiation = Radiation(node.front_end, self._sent)
+        medium.register(self.name, self.radiation)
 
     # ------------------------------------------------------------------ description
 
