@@ -21,7 +21,7 @@ __all__ = ["References", "in_parallel", "set_time", "use_references"]
 T = TypeVar("T")
 
 LOCK_S = 5.0  # a disciplined oscillator that is warm locks within a second or two
-VERIFY_S = 1.2  # from setting the time at the next edge until that edge has certainly passed
+VERIFY_S = 1.1  # from an edge until the next has certainly passed, at which the time was set
 TIME_AFTER_EDGE_S = 0.8  # later than this after an edge, the next one might come before a command does
 HOST_ERROR_S = 0.2  # of the host's clock against the pulses, at most
 TRIES = 3
@@ -88,7 +88,7 @@ def set_time(servers: Mapping[str, ServerProcess], boards: Mapping[str, Sequence
             break
     else:
         raise RadioStateError(f"radio {min(servers)}: this machine is too busy to set the time between two pulses")
-    time.sleep(VERIFY_S)
+    time.sleep(max(max(edges_s.values()) + VERIFY_S - time.monotonic(), 0.0))
     for radio, server in servers.items():
         _verify(radio, server, boards[radio], origin_s)
 

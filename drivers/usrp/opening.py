@@ -13,7 +13,7 @@ from drivers.usrp.board_time import References, in_parallel, set_time, use_refer
 from drivers.usrp.interpreters import interpreter_with_uhd
 from drivers.usrp.levels import RX_FULL_SCALE_DBM, TX_FULL_SCALE_DBM
 from drivers.usrp.radio import UsrpRadio
-from drivers.usrp.server_process import ServerProcess
+from drivers.usrp.server_process import ServerProcess, wait_for_endings
 
 if TYPE_CHECKING:
     from drivers.opening import RadioRequest
@@ -48,6 +48,7 @@ def open_usrp(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dic
     addresses = {one.name: parse_address(one.name, one.address.partition(":")[2]) for one in requests}
     references = _references(addresses)
     pythons = {name: interpreter_with_uhd(address.python) for name, address in addresses.items()}
+    wait_for_endings()
     servers: dict[str, ServerProcess] = {}
     try:
         for name, python in pythons.items():

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,26 @@ from typing import Any
 from drivers.errors import DeviceLostError, DriverError, RadioNotFoundError, RadioStateError, VendorLibraryError
 from drivers.usrp.wire import Channel, SharedSamples
 
-__all__ = ["ServerProcess"]
+__all__ = ["ServerProcess", "wait_for_endings"]
 
 PATIENCE_S = 20.0  # for whatever takes no time of its own; UHD itself gives up on a board after some seconds
-ENDS_S = 3.0  # a server that was told to close
+CLOSES_S = 3.0  # a server that was told to close: its device is silent then
+ENDS_S = 10.0  # until it has let the device go: UHD takes a second a board
 _ERRORS: dict[str, type[DriverError]] = {
     "library": VendorLibraryError,
     "not found": RadioNotFoundError,
     "lost": DeviceLostError,
     "state": RadioStateError,
 }
+
+
+_ending: list[threading.Thread] = []  # of servers that were closed and still hold their devices
+
+
+def wait_for_endings() -> None:
+    """Wait until servers that were closed have let their devices go: only then these can be opened again."""
+    while _ending:
+        _ending.pop().join()
 
 
 class ServerProcess:
@@ -104,26 +115,33 @@ class ServerProcess:
             return result
 
     def close(self) -> None:
-        """Have it silence the device and end; one that does not is killed. Calling it again does nothing."""
-        if self._process.poll() is None:
-            try:
-                self.ask("close", ENDS_S)
-                self._process.wait(ENDS_S)
-            except (DriverError, subprocess.TimeoutExpired):
-                self.kill()
-        self._let_go()
+        """Have it silence the device, which is done on return, and end. Calling it again does nothing."""
+        if self._descriptor < 0:
+            return
+        try:
+            if self._process.poll() is None:
+                self.ask("close", CLOSES_S)
+        except DriverError:
+            self.kill()
+        self._channel.close()
+        self._log.close()
+        os.close(self._descriptor)
+        self._descriptor = -1
+        ending = threading.Thread(target=self._reap, name=f"end of {self._radio}'s radio server")
+        _ending.append(ending)
+        ending.start()
 
     def kill(self) -> None:
         """End it at once: the kernel closes its sockets, and finite bursts end by themselves."""
         self._process.kill()
         self._process.wait()
 
-    def _let_go(self) -> None:
-        self._channel.close()
-        self._log.close()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+    def _reap(self) -> None:
+        """Wait until it has let the device go, which takes UHD a second; one that does not end is killed."""
+        try:
+            self._process.wait(ENDS_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def _gone(self) -> DeviceLostError:
         status = self._process.wait() if self._ends_soon() else None
@@ -136,7 +154,7 @@ class ServerProcess:
 
     def _ends_soon(self) -> bool:
         try:
-            self._process.wait(ENDS_S)
+            self._process.wait(CLOSES_S)
         except subprocess.TimeoutExpired:
             self.kill()
         return True

@@ -1,7 +1,8 @@
 """The contract of every radio: one suite, run over every driver that needs no hardware."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from drivers import (
     RadioStateError,
     ReplayMismatchError,
     SettingsError,
+    VendorLibraryError,
     exchange,
     open_radios,
 )
 from drivers.simulated.scene import Node, Scene, Target
+from drivers.usrp.interpreters import interpreter_with_uhd
+from drivers.usrp.server_process import wait_for_endings
 from drivers.virtual.serving import VirtualBench
 from recordings import Exchange, RecordingWriter
 
@@ -53,6 +57,14 @@ def burst(n_tx: int, n: int = N_SAMPLES) -> np.ndarray:
     return (0.1 * (rng.standard_normal((n_tx, n)) + 1j * rng.standard_normal((n_tx, n)))).astype(np.complex64)
 
 
+def settings(radio: Radio) -> RadioSettings:
+    """Those of the scene, or where a radio cannot make them, others that it can."""
+    able = radio.capabilities
+    wish = SETTINGS if SETTINGS.center_hz in able.center_hz else replace(SETTINGS, center_hz=2.45e9)
+    wish = wish if wish.tx_gain_db in able.tx_gain_db else replace(wish, tx_gain_db=0.0)
+    return wish if wish.rx_gain_db in able.rx_gain_db else replace(wish, rx_gain_db=30.0)
+
+
 @contextmanager
 def closing(radios: Radios) -> Iterator[Radios]:
     try:
@@ -78,7 +90,7 @@ def replayed(folder: Path) -> Iterator[Radios]:
         RecordingWriter.create(path, scenario_text="", seed=3, versions={}, radios=facts) as writer,
     ):
         for radio in radios.values():
-            radio.configure(SETTINGS)
+            radio.configure(settings(radio))
         for index in range(2):
             captures = exchange(radios, {"station": burst(4)}, N_SAMPLES, 0.1 + index)
             writer.append(Exchange(index, {"station": burst(4)}, captures), {})
@@ -97,7 +109,51 @@ def plutos(_: Path) -> Iterator[Radios]:
         assert served.transmitting == []
 
 
-@pytest.fixture(params=[simulated, replayed, plutos], ids=["simulated", "replay", "pluto"])
+@contextmanager
+def fresh_usrps(_: Path, net: str = "127.0.1") -> Iterator[Radios]:
+    """Two N210s in one MultiUSRP, and another: virtual, but reached by the real libuhd."""
+    try:
+        interpreter_with_uhd()
+    except VendorLibraryError as error:
+        pytest.skip(str(error))
+    asked = [
+        RadioRequest("station", f"usrp:addr0={net}.1,addr1={net}.2", 2, 2),
+        RadioRequest("user", f"usrp:addr={net}.3", 0, 1),
+    ]
+    with VirtualBench(asked, scene(2, 2)) as served:
+        with closing(open_radios(asked, scene(2, 2))) as radios:
+            yield radios
+        assert served.transmitting == []
+        wait_for_endings()  # libuhd takes leave of its boards
+
+
+KEPT: list[tuple[ExitStack, Radios]] = []  # USRPs that are open, with pulses counted: that takes seconds
+
+
+@contextmanager
+def usrps(folder: Path) -> Iterator[Radios]:
+    """The same, kept open from test to test: each gets radio objects as they are when they have just been opened."""
+    if not KEPT:
+        with ExitStack() as stack:
+            opened = stack.enter_context(fresh_usrps(folder, "127.0.2"))
+            KEPT.append((stack.pop_all(), opened))
+    radios = {name: copy(radio) for name, radio in KEPT[0][1].items()}
+    yield radios
+    if any(radio._closed for radio in radios.values()):
+        KEPT.pop()[0].close()
+    else:
+        for radio in radios.values():
+            radio.silence()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stays_open() -> Iterator[None]:
+    yield
+    while KEPT:
+        KEPT.pop()[0].close()
+
+
+@pytest.fixture(params=[simulated, replayed, plutos, usrps], ids=["simulated", "replay", "pluto", "usrp"])
 def opener(request: pytest.FixtureRequest) -> Opener:
     return request.param
 
@@ -111,7 +167,7 @@ def radios(opener: Opener, tmp_path: Path) -> Iterator[Radios]:
 @pytest.fixture
 def configured(radios: Radios) -> Radios:
     for radio in radios.values():
-        radio.configure(SETTINGS)
+        radio.configure(settings(radio))
     return radios
 
 
@@ -137,13 +193,13 @@ def test_captures_have_the_asked_shape_and_type(configured: Radios) -> None:
 
 def test_settings_are_read_back_into_the_capture(configured: Radios) -> None:
     capture = go(configured)["station"]
-    assert dict(capture.settings) == dict(SETTINGS.as_mapping())
+    assert dict(capture.settings) == dict(settings(configured["station"]).as_mapping())
     assert capture.radio == "station"
 
 
 def test_a_setting_out_of_range_is_refused_by_name(radios: Radios) -> None:
     with pytest.raises(SettingsError, match="rx_gain_db"):
-        radios["station"].configure(replace(SETTINGS, rx_gain_db=1e6))
+        radios["station"].configure(replace(settings(radios["station"]), rx_gain_db=1e6))
 
 
 def test_arming_before_configuring_is_refused(radios: Radios) -> None:
@@ -193,9 +249,9 @@ def test_time_does_not_run_backwards(configured: Radios) -> None:
 def test_the_same_seed_gives_the_same_samples(opener: Opener, tmp_path: Path) -> None:
     def all_samples(folder: Path) -> list[np.ndarray]:
         folder.mkdir()
-        with opener(folder) as opened:
+        with (fresh_usrps if opener is usrps else opener)(folder) as opened:
             for radio in opened.values():
-                radio.configure(SETTINGS)
+                radio.configure(settings(radio))
             return [capture.samples for _ in range(2) for capture in go(opened).values()]
 
     for first, second in zip(all_samples(tmp_path / "a"), all_samples(tmp_path / "b"), strict=True):

@@ -52,16 +52,15 @@ class _Server:
                 self._say({"number": number, "result": result})
 
     def close(self) -> None:
-        """Stop sending, whatever state the device is in."""
-        streams, device, self._streams, self._device = self._streams, self._device, None, None
+        """Stop sending, whatever state the device is in. UHD lets it go when the process ends, which takes a second."""
+        streams, self._streams = self._streams, None
+        if streams is None or self._device is None:
+            return
         try:
-            if streams is not None:
-                streams.close()
+            streams.close()
+            self._device.lowest_gain(streams.n_tx)
         except RuntimeError:  # the device has gone: nobody can silence it
             return
-        finally:
-            if device is not None and streams is not None:
-                _lowest_gain(device, streams.n_tx)
 
     def _on_open(self, number: int, arguments: str, subdevices: dict[str, str], n: dict[str, int]) -> dict[str, Any]:
         self._n = n
@@ -114,10 +113,3 @@ class _Server:
         with self._speaking:
             self._channel.send(message)
 
-
-def _lowest_gain(device: Device, n_tx: int) -> None:
-    for i in range(n_tx):
-        try:
-            device.usrp.set_tx_gain(device.usrp.get_tx_gain_range(i).start(), i)
-        except RuntimeError:  # see above
-            return

@@ -130,6 +130,11 @@ class Device:
             read[side] = [self._get(side, what, i) for i in range(n[side])]
         return read
 
+    def lowest_gain(self, n_tx: int) -> None:
+        """Send as little as possible of what might still come."""
+        for i in range(n_tx):
+            self.usrp.set_tx_gain(self.usrp.get_tx_gain_range(i).start(), i)
+
     def prefer_separate_antennas(self, n_rx: int) -> None:
         """Receive at a port that does not send, where there is one: a bench sends and receives at the same time."""
         for i in range(n_rx):

@@ -103,6 +103,7 @@ class Hardware:
         self._time[index] = value
         if index != Setting.TIME_HI:  # the high word comes last and completes a time
             return
+        self.transmitter.played = []  # its times are those of the old count
         ticks = value << 32 | self._time[Setting.TIME_LO]
         setter = self.clock.set_now if self._time[Setting.TIME_IMMEDIATELY] else self.clock.set_at_pps
         setter(ticks, now_s)

@@ -58,7 +58,8 @@ class Transmitter:
     A packet with a time is played at that time; one that comes after its time is dropped and reported. One without is
     played behind the one before, or at once. A burst whose next packet does not come in time is an underflow.
 
-    Flow control says which packets have been played, every so many packets as the host asked; `withhold` stops it.
+    Flow control says which packets have been played, every so many packets or ticks, as the host asked; `withhold`
+    stops it.
     """
 
     def __init__(self) -> None:
@@ -69,6 +70,7 @@ class Transmitter:
         self._end: int | None = None  # tick after the last sample of the burst that is running
         self._burst_ticks = 0
         self._unreported = 0
+        self._reported_at = 0
         self._last_played = 0
         self.withhold = False
         self.played: list[Played] = []  # what is or will be on the air, oldest first
@@ -129,6 +131,8 @@ class Transmitter:
                 yield self._message(Event.BURST_ACK, done.end_ticks, done.sequence)
             if self._unreported >= self._packets_per_update or not self._buffer:
                 yield from self._flow_control(now)
+        if self._unreported and now - self._reported_at >= self._ticks_per_update:
+            yield from self._flow_control(now)
         if not self._buffer and self._end is not None and self._end <= now:
             yield self._message(Event.UNDERFLOW, self._end, self._last_played)
             self._end = None
@@ -152,8 +156,13 @@ class Transmitter:
         word = self._registers[5]
         return word & ~_ENABLED if word & _ENABLED else 64
 
+    @property
+    def _ticks_per_update(self) -> int:
+        word = self._registers[4]
+        return word & ~_ENABLED if word & _ENABLED else 1 << 62
+
     def _flow_control(self, now: int) -> Iterator[bytes]:
-        self._unreported = 0
+        self._unreported, self._reported_at = 0, now
         if not self.withhold:
             yield self._message(Event.CONSUMED, now, self._last_played)
 
