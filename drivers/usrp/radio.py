@@ -20,7 +20,7 @@ __all__ = ["UsrpRadio"]
 
 LEAD_S = 0.005  # an exchange armed later than this before its start cannot reach all boards in time
 LONG_LEAD_S = 600.0  # the longest time that an exchange may be armed ahead
-PATIENCE_S = 4.0  # for the end of an exchange, beyond its own: the server itself gives up sooner
+PATIENCE_S = 6.0  # for the end of an exchange, beyond its own: the server itself gives up sooner
 RATE_TOLERANCE = 1e-9  # relative: a rate is a whole fraction of the clock, or it is not
 CENTER_TOLERANCE_HZ = 1.0  # what synthesizer and digital mixer together can always do
 GAIN_TOLERANCE_DB = 0.26  # steps of 0.5 dB
@@ -148,9 +148,12 @@ class UsrpRadio:
         return Capture(self._name, samples, result["first_s"], settings.as_mapping(), flags, measured)
 
     def silence(self) -> None:
-        """See `drivers.Radio`; what boards hold and have not sent is cleared."""
+        """See `drivers.Radio`; what boards hold and have not sent is cleared.
+
+        If the server has gone, boards end by themselves: every burst is finite, and one that breaks off is an underflow.
+        """
         self._armed = None
-        if not self._closed:
+        if not self._closed and self._server.is_alive:
             self._server.ask("silence")
 
     def close(self) -> None:

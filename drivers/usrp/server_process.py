@@ -68,6 +68,11 @@ class ServerProcess:
         """Its number among the system's processes."""
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
     def ask(self, call: str, patience_s: float = PATIENCE_S, **arguments: Any) -> dict[str, Any]:
         """Ask for something and wait for the answer.
 

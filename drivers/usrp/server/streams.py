@@ -15,9 +15,12 @@ from drivers.usrp.server.device import Device
 __all__ = ["Order", "Streams"]
 
 Samples = NDArray[np.complex64]
-PATIENCE_S = 0.5  # after an exchange should have ended
+PATIENCE_S = 1.5  # after an exchange should have ended: for a machine that is busy, boards need a few milliseconds
 SLICE_S = 0.1  # the longest wait inside UHD: so soon an abort is heard
 PIECE = 200_000  # samples sent or received in one call, at most
+# UHD sends what it still holds when a streamer goes. What boards answer to that must have come before the next streamer
+# begins to count packets anew, or it waits for ever for packets to be acknowledged.
+LAST_WORDS_S = 0.1
 FLUSH_S = 0.02  # after an error, until nothing comes any more
 
 
@@ -32,7 +35,7 @@ class Order:
         self.problems: list[dict[str, Any]] = []
         self.acknowledged: set[int] = set()
         self.aborted = threading.Event()
-        self.is_done = False
+        self._is_done = False
         self.until_s = 0.0  # host's time at which patience ends
         self.clocks: dict[str, float] = {}  # what device and host said when it began
 
@@ -44,6 +47,16 @@ class Order:
     def trouble(self, kind: str, channel: int | None = None, device_s: float | None = None) -> None:
         """Note what went wrong, on which channel, at which device time."""
         self.problems.append({"kind": kind, "channel": channel, "device_s": device_s})
+
+    def end(self) -> None:
+        """Note that nothing more will become of it."""
+        self._is_done = True
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it has ended, and everything was sent and received: then boards hold nothing of it."""
+        complete = self.n_sent == self.sent.shape[1] and self.n_received == self.received.shape[1]
+        return self._is_done and complete and not self.problems
 
     @property
     def is_over(self) -> bool:
@@ -95,7 +108,7 @@ class Streams:
     def abort(self) -> None:
         """End the running exchange, and clear what the boards have not yet sent; after a sound one there is nothing."""
         order, self._order = self._order, None
-        if order is None or (order.is_done and not order.problems):
+        if order is None or order.is_sound:
             return
         order.aborted.set()
         if self._worker is not None:
@@ -106,6 +119,7 @@ class Streams:
         if self._tx is not None:  # making a streamer clears the boards' transmit buffers: the only way to take back
             self._close_listener()
             self._tx = None
+            time.sleep(LAST_WORDS_S)
             self._tx = self._device.usrp.get_tx_stream(self._arguments(self.n_tx))
             self._closing.clear()
             self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -126,7 +140,7 @@ class Streams:
             self._wait_for_acknowledgements(order)
         except RuntimeError as error:
             order.trouble(f"UHD: {' '.join(str(error).split())}")
-        order.is_done = True
+        order.end()
         done(order)
 
     def _send(self, order: Order) -> None:
@@ -164,7 +178,7 @@ class Streams:
                 order.n_received += got
             if metadata.error_code != self._uhd.types.RXMetadataErrorCode.none:
                 self._note(order, metadata)
-        if order.problems:
+        if order.problems or order.n_received < n:
             self._flush()
 
     def _check_time(self, order: Order, metadata: Any, at: int) -> None:

@@ -16,6 +16,7 @@ __all__ = ["Event", "Played", "Transmitter"]
 
 STREAM = 2  # identifier of the messages that go back to the host
 _ENABLED = 1 << 31
+_SELDOM = 100_000_000  # ticks between updates if the host did not ask for any
 
 
 class Event(IntEnum):
@@ -59,7 +60,7 @@ class Transmitter:
     played behind the one before, or at once. A burst whose next packet does not come in time is an underflow.
 
     Flow control says which packets have been played, every so many packets or ticks, as the host asked; `withhold`
-    stops it.
+    holds it back.
     """
 
     def __init__(self) -> None:
@@ -82,7 +83,7 @@ class Transmitter:
             self.clear(now)
 
     def clear(self, now: int) -> None:
-        """Forget all that is buffered; what was played before a tick stays on the air."""
+        """Forget all that is buffered, and let packets be counted anew; what was on the air before a tick stays."""
         self._buffer.clear()
         self._expected, self._end, self._unreported = None, None, 0
         self.played = [_until(one, now) for one in self.played if one.ticks < now]
@@ -116,10 +117,12 @@ class Transmitter:
         self._end = None if packet.end else piece.end
 
     def due(self) -> int | None:
-        """Return the tick at which the next packet will have been played, or the burst runs dry."""
-        if self._buffer:
-            return self._buffer[0].end_ticks
-        return self._end
+        """Return the tick at which the next packet will have been played, the burst runs dry, or an update is due."""
+        ticks = self._buffer[0].end_ticks if self._buffer else self._end
+        if not self._unreported:
+            return ticks
+        update = self._reported_at + self._ticks_per_update
+        return update if ticks is None else min(ticks, update)
 
     def advance(self, now: int) -> Iterator[bytes]:
         """Yield the messages about all that has been played before a tick."""
@@ -159,11 +162,12 @@ class Transmitter:
     @property
     def _ticks_per_update(self) -> int:
         word = self._registers[4]
-        return word & ~_ENABLED if word & _ENABLED else 1 << 62
+        return word & ~_ENABLED if word & _ENABLED else _SELDOM
 
     def _flow_control(self, now: int) -> Iterator[bytes]:
-        self._unreported, self._reported_at = 0, now
+        self._reported_at = now
         if not self.withhold:
+            self._unreported = 0
             yield self._message(Event.CONSUMED, now, self._last_played)
 
     @staticmethod
