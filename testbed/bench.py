@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers import Capabilities, Radio, RadioRequest, RadioSettings, exchange, open_radios
+from drivers import Capabilities, DriverError, Radio, RadioRequest, RadioSettings, exchange, open_radios
 from recordings import Capture, Exchange
 from testbed.abilities import require_abilities
 from testbed.errors import RfPolicyError
@@ -95,14 +95,19 @@ class Bench:
         """
         for name, burst in bursts.items():
             self._check_output(index, name, burst)
-        captures = exchange(self._radios, bursts, self.frame.n_samples, self._start_in_time(index))
+        try:
+            captures = exchange(self._radios, bursts, self.frame.n_samples, self._start_in_time(index))
+        except DriverError as error:
+            if f"frame {index}" in str(error):
+                raise
+            raise type(error)(f"frame {index}: {error}") from error
         Exchange(index, bursts, captures).require_finite()  # a NaN must not reach the estimators
         return captures
 
     def _start_in_time(self, index: int) -> float:
-        """Return the device time at which a frame starts, late enough for all radios to be armed before."""
-        able = self.capabilities.values()
-        earliest_s = max(radio.time_s() for radio in self._radios.values()) + max(one.lead_s for one in able)
+        """Return the device time at which a frame starts, late enough for radios in real time to be armed before."""
+        in_real_time = [radio for radio in self._radios.values() if radio.capabilities.lead_s > 0]
+        earliest_s = max((radio.time_s() + radio.capabilities.lead_s for radio in in_real_time), default=-np.inf)
         missed_s = max(earliest_s - (self._epoch_s + self.start_s(index)), 0.0)
         if self._begun:
             self._late_s += missed_s

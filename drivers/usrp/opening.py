@@ -94,8 +94,8 @@ def _open(request: RadioRequest, address: UsrpAddress, server: ServerProcess) ->
         if there < wanted:
             word = "transmit" if side == "tx" else "receive"
             raise RadioNotFoundError(
-                f"radio {request.name}: {wanted} {word} channels are asked for, {about['model']} at {address.arguments} "
-                f"has {there}; add boards (addr0=..., addr1=...) or name others with {side}_subdev"
+                f"radio {request.name}: {wanted} {word} channels are asked for, {about['model']} at "
+                f"{address.arguments} has {there}; add boards (addr0=..., addr1=...) or name others with {side}_subdev"
             )
     return about
 

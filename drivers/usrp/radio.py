@@ -150,7 +150,7 @@ class UsrpRadio:
     def silence(self) -> None:
         """See `drivers.Radio`; what boards hold and have not sent is cleared.
 
-        If the server has gone, boards end by themselves: every burst is finite, and one that breaks off is an underflow.
+        If the server has gone, boards end by themselves: bursts are finite, and one that breaks off is an underflow.
         """
         self._armed = None
         if not self._closed and self._server.is_alive:

@@ -112,4 +112,3 @@ class _Server:
     def _say(self, message: dict[str, Any]) -> None:
         with self._speaking:
             self._channel.send(message)
-

@@ -16,7 +16,7 @@ __all__ = ["Order", "Streams"]
 
 Samples = NDArray[np.complex64]
 PATIENCE_S = 1.5  # after an exchange should have ended: for a machine that is busy, boards need a few milliseconds
-SLICE_S = 0.1  # the longest wait inside UHD: so soon an abort is heard
+SLICE_S = 0.05  # the longest wait inside UHD: so soon an abort is heard
 PIECE = 200_000  # samples sent or received in one call, at most
 # UHD sends what it still holds when a streamer goes. What boards answer to that must have come before the next streamer
 # begins to count packets anew, or it waits for ever for packets to be acknowledged.
