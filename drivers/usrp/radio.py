@@ -158,8 +158,11 @@ class UsrpRadio:
 
     def close(self) -> None:
         """See `drivers.Radio`; the server puts transmit gains to their least before it lets the device go."""
-        self._closed = True
-        self._server.close()
+        try:
+            self.silence()
+        finally:
+            self._closed = True
+            self._server.close()
 
     def _read_clock(self) -> None:
         """Remember by how much the device's time is ahead of the host's."""

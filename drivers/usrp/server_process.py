@@ -17,7 +17,7 @@ from drivers.usrp.wire import Channel, SharedSamples
 __all__ = ["ServerProcess", "wait_for_endings"]
 
 PATIENCE_S = 20.0  # for whatever takes no time of its own; UHD itself gives up on a board after some seconds
-CLOSES_S = 3.0  # a server that was told to close: its device is silent then
+CLOSES_S = 3.0  # a server that was told to close
 ENDS_S = 10.0  # until it has let the device go: UHD takes a second a board
 _ERRORS: dict[str, type[DriverError]] = {
     "library": VendorLibraryError,
@@ -48,6 +48,7 @@ class ServerProcess:
         """
         self._radio = radio
         self._number = 0
+        self._closed = False
         ours, its = socket.socketpair()
         self._channel = Channel(ours)
         self._descriptor = os.memfd_create(f"usrp {radio}")
@@ -120,19 +121,11 @@ class ServerProcess:
             return result
 
     def close(self) -> None:
-        """Have it silence the device, which is done on return, and end. Calling it again does nothing."""
-        if self._descriptor < 0:
+        """Tell it to let the device go and to end, without waiting for that. Calling it again does nothing."""
+        if self._closed:
             return
-        try:
-            if self._process.poll() is None:
-                self.ask("close", CLOSES_S)
-        except DriverError:
-            self.kill()
-        self._channel.close()
-        self._log.close()
-        os.close(self._descriptor)
-        self._descriptor = -1
-        ending = threading.Thread(target=self._reap, name=f"end of {self._radio}'s radio server")
+        self._closed = True
+        ending = threading.Thread(target=self._end, name=f"end of {self._radio}'s radio server")
         _ending.append(ending)
         ending.start()
 
@@ -141,12 +134,17 @@ class ServerProcess:
         self._process.kill()
         self._process.wait()
 
-    def _reap(self) -> None:
+    def _end(self) -> None:
         """Wait until it has let the device go, which takes UHD a second; one that does not end is killed."""
         try:
+            if self.is_alive:
+                self.ask("close", CLOSES_S)
             self._process.wait(ENDS_S)
-        except subprocess.TimeoutExpired:
+        except (DriverError, subprocess.TimeoutExpired):
             self.kill()
+        self._channel.close()
+        self._log.close()
+        os.close(self._descriptor)
 
     def _gone(self) -> DeviceLostError:
         status = self._process.wait() if self._ends_soon() else None

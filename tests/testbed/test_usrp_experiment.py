@@ -24,7 +24,7 @@ from testbed.scenario import Scenario
 from testbed.summary import Summary
 
 ROOT = Path(__file__).parents[2]
-FRAMES = 16
+FRAMES, SEED = 16, 5
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ def emulated() -> Iterator[subprocess.Popen[str]]:
         interpreter_with_uhd()
     except VendorLibraryError as error:
         pytest.skip(str(error))
-    command = [sys.executable, "-m", "testbed", "emulate", "two_cells_usrp"]
+    command = [sys.executable, "-m", "testbed", "emulate", "two_cells_usrp", "--seed", str(SEED)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while "Ctrl-C" not in (line := process.stdout.readline()):
             assert line, process.stderr.read()
@@ -57,7 +57,7 @@ class Run:
 
 def run(scenario: Scenario, path: Path) -> Run:
     frames: list[FrameDone] = []
-    return Run(experiment.run(scenario, frames=FRAMES, seed=5, output=path, listeners=[frames.append]), path, frames)
+    return Run(experiment.run(scenario, frames=FRAMES, seed=SEED, output=path, listeners=[frames.append]), path, frames)
 
 
 @pytest.fixture(scope="module")
