@@ -37,7 +37,27 @@ class References:
     @property
     def is_common(self) -> bool:
         """Whether all boards count the same seconds: they share pulses."""
-        return self.pulses != "internal"
+        return self.pulses not in ("internal", "none")
+
+    def among(self, radio: str, clocks: Sequence[Sequence[str]], pulses: Sequence[Sequence[str]]) -> References:
+        """Return them in the device's own words, which calls pulses of nobody "none" or "internal".
+
+        Args:
+            radio: The radio's name, for messages.
+            clocks: What every board offers for the clock.
+            pulses: What every board offers for the time.
+
+        Raises:
+            SettingsError: A board has no such source.
+        """
+        own = "none" if self.pulses == "internal" and all("none" in offered for offered in pulses) else self.pulses
+        for key, word, offers in (("clock", self.clock, clocks), ("time", own, pulses)):
+            for board, offered in enumerate(offers):
+                if word not in offered:
+                    raise SettingsError(
+                        f"radio {radio}: board {board} has no {key}={word}; choose among {', '.join(offered)}"
+                    )
+        return References(self.clock, own)
 
 
 def in_parallel(calls: Mapping[str, Callable[[], T]]) -> dict[str, T]:
@@ -48,18 +68,13 @@ def in_parallel(calls: Mapping[str, Callable[[], T]]) -> dict[str, T]:
 
 
 def use_references(radio: str, server: ServerProcess, references: References, boards: Sequence[str]) -> None:
-    """Choose a radio's references and wait until its boards are locked.
+    """Choose a radio's references, which it has, and wait until its boards are locked.
 
     Raises:
         RadioStateError: A board is not locked; the message names it.
-        SettingsError: The device has no such source.
     """
-    pulses = "none" if references.pulses == "internal" else references.pulses
-    try:
-        arguments = {"clock": references.clock, "pulses": pulses, "patience_s": LOCK_S}
-        unlocked = server.ask("device", method="use_clock", arguments=arguments)["unlocked"]
-    except RadioStateError as error:
-        raise SettingsError(f"{error}; choose among the device's sources") from error
+    arguments = {"clock": references.clock, "pulses": references.pulses, "patience_s": LOCK_S}
+    unlocked = server.ask("device", method="use_clock", arguments=arguments)["unlocked"]
     if unlocked:
         named = ", ".join(f"{boards[i]} (board {i})" for i in unlocked)
         raise RadioStateError(

@@ -57,6 +57,10 @@ def open_usrp(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dic
         boards = {
             name: list(dict.fromkeys([*about["rx_boards"], *about["tx_boards"]])) for name, about in found.items()
         }
+        references = {
+            name: one.among(name, found[name]["clock_sources"], found[name]["time_sources"])
+            for name, one in references.items()
+        }
         in_parallel(
             {name: partial(use_references, name, servers[name], references[name], boards[name]) for name in servers}
         )

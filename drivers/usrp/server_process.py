@@ -71,8 +71,8 @@ class ServerProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process.poll() is None
+        """Whether the process runs, and was not told to end."""
+        return not self._closed and self._process.poll() is None
 
     def ask(self, call: str, patience_s: float = PATIENCE_S, **arguments: Any) -> dict[str, Any]:
         """Ask for something and wait for the answer.
@@ -137,7 +137,7 @@ class ServerProcess:
     def _end(self) -> None:
         """Wait until it has let the device go, which takes UHD a second; one that does not end is killed."""
         try:
-            if self.is_alive:
+            if self._process.poll() is None:
                 self.ask("close", CLOSES_S)
             self._process.wait(ENDS_S)
         except (DriverError, subprocess.TimeoutExpired):
