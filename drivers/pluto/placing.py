@@ -45,8 +45,7 @@ def hearings(
     """
     n_samples = next(samples.shape[1] for samples in captured.values())
     foreign = {
-        name: Transmission(period(burst, n_samples), sample_rate_hz, LARGEST_OFFSET_HZ)
-        for name, burst in sent.items()
+        name: Transmission(period(burst, n_samples), sample_rate_hz, LARGEST_OFFSET_HZ) for name, burst in sent.items()
     }
     # One oscillator serves both directions of a unit: its own burst may be correlated as a whole.
     own = {name: Transmission(one.burst, sample_rate_hz, 0.0) for name, one in foreign.items()}

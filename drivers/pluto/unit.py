@@ -36,7 +36,7 @@ class Patience:
     """How long a unit is waited for.
 
     Attributes:
-        timeout_s: For any single answer.
+        timeout_s: For any single answer; opening a context or a buffer, libiio itself waits for 5 s.
         reopen_s: For a lost unit to come back.
     """
 

@@ -23,7 +23,10 @@ def scene(**changes: object) -> Scene:
     return replace(
         Scene(
             stations=(west, east),
-            users=(Node("ann", (300.0, 200.0), 0.0, 0, 1, velocity_m_s=(3.0, -2.0)), Node("bob", (9.0, -7.0), 0.0, 0, 1)),
+            users=(
+                Node("ann", (300.0, 200.0), 0.0, 0, 1, velocity_m_s=(3.0, -2.0)),
+                Node("bob", (9.0, -7.0), 0.0, 0, 1),
+            ),
             serving={"ann": "west", "bob": "east"},
             targets=(Target("t", "west", (20.0, 9.0), 1.0, (5.0, 1.0)), Target("u", "east", (30.0, -9.0), 2.0)),
             carrier_hz=CARRIER_HZ,
