@@ -2,16 +2,17 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
+VENDORS := .venv/.vendors
 # Small matrices: one BLAS thread is fastest, and the same number of threads everywhere keeps results the same to the bit.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: run test bench bench-precoding bench-measurement lint install picture golden clean
+.PHONY: run test bench bench-pluto bench-precoding bench-measurement lint install picture golden clean
 
 run: $(READY)
 	$(BIN)/testbed run two_cells
 
-test: lint
+test: lint $(VENDORS)
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 lint: $(READY)
@@ -19,6 +20,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-pluto: $(READY) $(VENDORS)
+	$(BIN)/python tests/benchmarks/bench_pluto.py
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/bench_loop.py
@@ -40,6 +44,16 @@ $(READY): .requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r .requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
+
+# The real clients of a Pluto, for the tests that need them; what cannot be had is skipped there, and tried again here.
+$(VENDORS): $(READY)
+	@have() { command -v iio_info && command -v iio_writedev && ldconfig -p | grep libiio.so.0; } >/dev/null 2>&1; \
+	have || { [ "$$(id -u)" = 0 ] && echo "installing Debian's libiio for the tests of the Pluto" && apt-get update -qq \
+	  && apt-get install -y -qq --no-install-recommends libiio0 libiio-utils >/dev/null; } \
+	  || echo "no libiio: as root, apt-get install libiio0 libiio-utils; without it the tests of the Pluto are skipped"; \
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint .requirements.lock \
+	  'pyadi-iio==0.0.21' 'pylibiio>=0.25,<1' && have && touch $@ \
+	  || echo "no pyadi-iio, pylibiio or libiio: the tests of the Pluto are skipped"
 
 picture: $(READY)
 	$(BIN)/testbed run two_cells --quiet --overwrite --output runs/picture.h5

@@ -204,9 +204,9 @@ class VirtualBench:
 def _server(request: RadioRequest) -> Callable[[RadioRequest, Place], VirtualRadio]:
     scheme = request.address.partition(":")[0]
     if scheme not in SERVERS:
-        known = ", ".join(f"{name}:" for name in SERVERS)
+        known = " or ".join(f"{name}:" for name in SERVERS)
         raise RadioNotFoundError(
-            f"radio {request.name}: {request.address!r} names no device that can be served; addresses that can begin "
-            f'with {known} such as radio = "pluto:ip:127.0.0.1:50001"'
+            f"radio {request.name}: {request.address!r} is no address of a virtual device, which begins with {known}; "
+            'write for example radio = "pluto:ip:127.0.0.1:50001"'
         )
     return SERVERS[scheme]

@@ -78,10 +78,9 @@ class Converted:
 class Radiation:
     """What a unit radiates over air time: a `Transmitter` of the medium."""
 
-    def __init__(self, front_end: FrontEnd, n_tx: int, states: History[TransmitState]) -> None:
+    def __init__(self, front_end: FrontEnd, states: History[TransmitState]) -> None:
         # Clock errors are in the sample rates, a late start is in the waveforms' starts, and words have their 12 bits.
         self._front_end = replace(front_end, sample_clock_offset_ppm=0.0, start_offset_s=0.0, dac_bits=None)
-        self._n_tx = n_tx
         self._states = states
 
     def ports(self, start_s: float, n: int, sample_rate_hz: float, center_hz: float) -> Complex | None:

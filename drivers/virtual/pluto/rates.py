@@ -13,7 +13,7 @@ HIGHEST_BBPLL_HZ, BBPLL_STEP_HZ = 1430e6, 40e6 / 2088960
 LOWEST_ADC_HZ, HIGHEST_ADC_HZ = 25e6, 640e6
 HIGHEST_RATE_HZ = 61_440_000
 # Half-band decimation before the filter, in the order in which the driver prefers it, as (R2, R1, RF) divisors.
-HALF_BANDS = {8: (2, 2, 2), 12: (3, 2, 2), 4: (1, 2, 2), 2: (1, 1, 2), 1: (1, 1, 1)}
+HALF_BANDS = {8: (2, 2, 2), 12: (3, 2, 2), 6: (3, 2, 1), 4: (1, 2, 2), 3: (3, 1, 1), 2: (1, 1, 2), 1: (1, 1, 1)}
 MOST_TAPS = 128
 
 

@@ -27,8 +27,8 @@ class Capturing(Protocol):
     name: str
 
     @property
-    def true_rate_hz(self) -> float:
-        """Sample rate by the unit's own crystal."""
+    def true_rx_rate_hz(self) -> float:
+        """Sample rate of receive buffers by the unit's own crystal."""
         ...
 
     def captured(self, start_s: float, n: int, number: tuple[int, int]) -> Words:
@@ -46,8 +46,8 @@ class Playing(Protocol):
     name: str
 
     @property
-    def true_rate_hz(self) -> float:
-        """Sample rate by the unit's own crystal."""
+    def true_tx_rate_hz(self) -> float:
+        """Sample rate of transmit buffers by the unit's own crystal."""
         ...
 
     def start(self) -> float:
@@ -86,7 +86,6 @@ class ReceiveStream:
         self._blocks: list[_Block] = []
         for _ in range(count):
             self._enqueue()
-        clock.let_pass(unit.name, self._blocks[-1].end_s)
         self._rest: Iterator[bytes] = iter(())
         self._left = b""
 
@@ -131,11 +130,12 @@ class ReceiveStream:
             yield np.ascontiguousarray(flat[:, self._channels], dtype="<i2").tobytes()
 
     def _enqueue(self) -> None:
-        rate_hz = self._unit.true_rate_hz
+        rate_hz = self._unit.true_rx_rate_hz
         start_s = self._clock.now(self._unit.name)
         if self._blocks:
             start_s = max(start_s, self._blocks[-1].end_s)
         self._blocks.append(_Block(self._unit.next_block(), start_s, start_s + self._n / rate_hz, rate_hz))
+        self._clock.let_pass(self._unit.name, self._blocks[-1].end_s)
 
 
 class TransmitStream:
@@ -167,7 +167,7 @@ class TransmitStream:
         flat[:, self._channels] = np.frombuffer(payload, dtype="<i2").reshape(len(flat), -1)
         words = np.ascontiguousarray(flat.reshape(len(flat), self._n_tx, 2).transpose(1, 0, 2))
         self._pushed += 1
-        rate_hz = self._unit.true_rate_hz
+        rate_hz = self._unit.true_tx_rate_hz
         follows = self._end_s > self._clock.now(self._unit.name)
         buffer = Buffer(words, self._end_s if follows else self._unit.start(), rate_hz, self._cyclic)
         self._unit.play(buffer)

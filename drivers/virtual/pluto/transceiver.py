@@ -54,8 +54,18 @@ class Transceiver:
 
     @property
     def rate_hz(self) -> int:
-        """The sample rate."""
+        """The sample rate of the transceiver."""
         return int(self._values[PHY, RATES[0]])
+
+    @property
+    def rx_rate_hz(self) -> int:
+        """The sample rate of receive buffers: the FPGA may decimate by 8."""
+        return int(self._values[LPC, RATES[0]])
+
+    @property
+    def tx_rate_hz(self) -> int:
+        """The sample rate of transmit buffers: the FPGA may interpolate by 8."""
+        return int(self._values[DDS, RATES[1]])
 
     def read(self, device: str, file: str) -> str:
         """Return what a file reads."""
@@ -80,9 +90,10 @@ class Transceiver:
                 self._coupled[device, file](text)
             elif (device, file) in self._rules:
                 self._values[device, file] = self._rules[device, file](text)
-            elif device in (DDS, LPC) and file.endswith("sampling_frequency"):
-                if integer(text) != self.rate_hz:  # the FPGA's own decimation by 8 is not modelled
+            elif (device, file) in ((LPC, RATES[0]), (DDS, RATES[1])):
+                if integer(text) not in (self.rate_hz, self.rate_hz // 8):
                     raise RefusedError
+                self._values[device, file] = str(integer(text))
             elif device == DDS and file.endswith("_frequency"):
                 step_hz = self.rate_hz / 65535  # the generator's phase has 16 bits
                 self._values[device, file] = str(round(round(_tone_hz(text, self.rate_hz) / step_hz) * step_hz))
@@ -121,7 +132,9 @@ class Transceiver:
             self._values[PHY, f"{way}_voltage_sampling_frequency_available"] = f"[{low} 1 61440000]"
         for device, way in ((DDS, "out"), (LPC, "in")):
             self._values[device, f"{way}_voltage_sampling_frequency"] = str(chain.rate_hz)
-            self._values[device, f"{way}_voltage_sampling_frequency_available"] = f"{chain.rate_hz} "
+            self._values[device, f"{way}_voltage_sampling_frequency_available"] = (
+                f"{chain.rate_hz} {chain.rate_hz // 8} "
+            )
         self._values[DDS, "out_altvoltage_sampling_frequency"] = str(chain.rate_hz)
         self._values[PHY, "/rx_path_rates"], self._values[PHY, "/tx_path_rates"] = chain.rx_path, chain.tx_path
         for file in FIR_SWITCHES:

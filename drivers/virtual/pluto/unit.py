@@ -40,6 +40,17 @@ class VirtualPluto:
     """A unit on the air; its methods are what the network daemon does for its clients, from any thread.
 
     Methods raise `RefusedError` with the errno of the real one.
+
+    Attributes:
+        name: Its name in the scene.
+        serial: Its serial number.
+        chip: What kind of transceiver it is.
+        node: Its place in the scene.
+        devices: Its devices by the protocol's name for them.
+        faults: What goes wrong.
+        started_late_s: How long after its push the last transmission started, which no client can know.
+        blocks_played: How many blocks have been pushed.
+        radiation: What leaves its ports, at any time.
     """
 
     def __init__(
@@ -81,18 +92,25 @@ class VirtualPluto:
         self._blocks = self._starts = self._jumps = 0
         self._phases_rad, self._tunes = {RX_LO: 0.0, TX_LO: 0.0}, 0
         self._swapped = False
+        self.started_late_s, self.blocks_played = 0.0, 0
         for file in (RX_LO, TX_LO):
             self._draw_phase(file)
         self._sent = History(self._transmit_state())
         self._heard = History(self._receive_state())
-        medium.register(self.name, Radiation(node.front_end, node.n_tx, self._sent))
+        self.radiation = Radiation(node.front_end, self._sent)
+        medium.register(self.name, self.radiation)
 
     # ------------------------------------------------------------------ description
 
     @property
-    def true_rate_hz(self) -> float:
-        """Sample rate by the unit's own crystal."""
-        return self._attributes.rate_hz * (1 + self._front_end.sample_clock_offset_ppm * 1e-6)
+    def true_rx_rate_hz(self) -> float:
+        """Sample rate of receive buffers by the unit's own crystal."""
+        return self._attributes.rx_rate_hz * (1 + self._front_end.sample_clock_offset_ppm * 1e-6)
+
+    @property
+    def true_tx_rate_hz(self) -> float:
+        """Sample rate of transmit buffers by the unit's own crystal."""
+        return self._attributes.tx_rate_hz * (1 + self._front_end.sample_clock_offset_ppm * 1e-6)
 
     @property
     def is_transmitting(self) -> bool:
@@ -137,8 +155,10 @@ class VirtualPluto:
             self._attributes.write(where.device, file, text)
             if file in self._phases_rad:
                 self._draw_phase(file)
-            self._buffers = tuple(replace(one, rate_hz=self.true_rate_hz) if one.rate_hz != self.true_rate_hz else one
-                                  for one in self._buffers)  # fmt: skip
+            rate_hz = self.true_tx_rate_hz
+            self._buffers = tuple(
+                one if one.rate_hz == rate_hz else replace(one, rate_hz=rate_hz) for one in self._buffers
+            )
             self._settle()
 
     def _file(self, where: Read | Write) -> str:
@@ -215,7 +235,7 @@ class VirtualPluto:
 
     def captured(self, start_s: float, n: int, number: tuple[int, int]) -> Words:
         """Return the words of a window, (n_rx, n, 2); the number seeds its noise."""
-        rate_hz = self._attributes.rate_hz * (1 + self._front_end.sample_clock_offset_ppm * 1e-6)
+        rate_hz = self.true_rx_rate_hz
         middle_s = start_s + n / rate_hz / 2
         state = self._heard.at(middle_s)
         if state.loopback:
@@ -240,12 +260,13 @@ class VirtualPluto:
         with self._lock:
             self._starts += 1
             rng = np.random.default_rng([*self._seed, 1, self._starts])
-            delay_s = float(rng.uniform(0, START_DELAY_S))
-            return self._clock.change(starts=True) + delay_s + self._front_end.start_offset_s
+            self.started_late_s = float(rng.uniform(0, START_DELAY_S)) + self._front_end.start_offset_s
+            return self._clock.change(starts=True) + self.started_late_s
 
     def play(self, buffer: Buffer) -> None:
         """Play a buffer beside those that still play."""
         with self._lock:
+            self.blocks_played += 1
             if "swapped-ports" in self.faults.strike(self.name, "push"):
                 self._swapped = True
             now_s = self._clock.now(self.name)
@@ -271,13 +292,13 @@ class VirtualPluto:
 
     def _looped_back(self, start_s: float, n: int) -> Words:
         """Return the transmit words as receive words: the chip's digital loopback."""
-        state = self._sent.at(start_s + n / self.true_rate_hz / 2)
+        state = self._sent.at(start_s + n / self.true_rx_rate_hz / 2)
         words = np.zeros((self.chip.n, n, 2), dtype=np.int16)
         for one in state.playing:
             if isinstance(one, Buffer):
                 words += codes(one.raw(round((start_s - one.start_s) * one.rate_hz), n))
             else:
-                digital = one.samples(start_s, n, self.true_rate_hz)
+                digital = one.samples(start_s, n, self.true_rx_rate_hz)
                 words += np.rint(2047 * digital.view(np.float32)).astype(np.int16).reshape(words.shape)
         return words
 

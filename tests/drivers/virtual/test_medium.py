@@ -153,7 +153,7 @@ def test_a_node_that_is_withdrawn_falls_silent() -> None:
 
 def test_a_stranger_is_refused_by_name() -> None:
     medium = Medium(scene())
-    with pytest.raises(RadioNotFoundError, match="zoe.*west, east, ann, bob"):
+    with pytest.raises(RadioNotFoundError, match=r"zoe.*west, east, ann, bob"):
         medium.received("zoe", 0.0, N, RATE_HZ, CARRIER_HZ)
     with pytest.raises(RadioNotFoundError, match="zoe"):
         medium.register("zoe", Played(band_limited(N, 1)))
