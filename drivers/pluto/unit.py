@@ -89,11 +89,13 @@ class Unit:
             return self._applied
 
     def load(self, words: Words, n_samples: int) -> None:
-        """Put words into a new cyclic buffer of n_samples, not yet sent; the old one stops, the tones stay at zero."""
+        """Put words into a new cyclic buffer of n_samples, not yet sent.
+
+        The old one stops. In between the outputs fall back to the tones, which are at zero since the context was opened.
+        """
         self._keep_settings()
         with self._talking("load a burst") as context:
             self._drop_buffers()
-            silence_tones(context, self.name)
             buffer = self._patiently(lambda: context.buffer(context.dac, n_samples, cyclic=True))
             buffer.write(bytearray(interleaved(words, self.n_channels, n_samples).tobytes()))
             self._transmitter = buffer

@@ -204,7 +204,7 @@ def not_as_asked(served: VirtualBench) -> list[str]:
     found = []
     for radio in served.radios:
         sends, hears = radio.unit._transmit_state(), radio.unit._receive_state()
-        rate_hz = radio.unit.true_rate_hz
+        rate_hz = radio.unit.true_rx_rate_hz
         ok = (
             rate_hz == SETTINGS.sample_rate_hz
             and {sends.center_hz, hears.center_hz} == {SETTINGS.center_hz}

@@ -99,6 +99,8 @@ def plutos(_: Path) -> Iterator[Radios]:
 
 @pytest.fixture(params=[simulated, replayed, plutos], ids=["simulated", "replay", "pluto"])
 def opener(request: pytest.FixtureRequest) -> Opener:
+    if request.param is plutos:
+        request.getfixturevalue("real_libiio")
     return request.param
 
 

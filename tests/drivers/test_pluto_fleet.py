@@ -18,6 +18,8 @@ from drivers.simulated.front_end import FrontEnd
 from drivers.simulated.scene import Node, Scene
 from drivers.virtual.serving import VirtualBench
 
+pytestmark = pytest.mark.usefixtures("real_libiio")
+
 TWO = [
     RadioRequest("west", "pluto:ip:virtual", 2, 2),
     RadioRequest("east", "pluto:ip:virtual", 2, 2),
@@ -128,16 +130,18 @@ def test_two_stations_start_within_the_spread_or_again(
     three: dict[str, PlutoRadio], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("drivers.virtual.pluto.unit.START_DELAY_S", 450e-6)
-    rng, tries = np.random.default_rng(7), []
+    rng, tries, spreads = np.random.default_rng(7), list[float](), list[float]()
     for index in range(6):
         sent = {"west": burst(rng), "east": burst(rng)}
         captures = exchange(three, sent, N_SAMPLES, 0.01 * index)
         ann = captures["ann"]
-        assert ann.measured["start_spread_s"] <= START_SPREAD_S
+        assert not ann.measured["start_spread_s"] > START_SPREAD_S  # NaN if it hears but one
+        spreads.append(ann.measured["start_spread_s"])
         tries.append(ann.measured["tries"])
         for name in ("west", "east"):  # each in its own place, whatever the other does
             assert explained(captures[name].samples, sent[name]) > 0.9
     assert max(tries) > 1
+    assert np.isfinite(spreads).any()
 
 
 def test_starts_that_stay_apart_end_the_run(three: dict[str, PlutoRadio]) -> None:
@@ -167,7 +171,7 @@ def test_units_of_one_radio_send_their_own_channels(monkeypatch: pytest.MonkeyPa
 def test_a_receiver_that_hears_nobody_ends_the_run_with_what_to_look_at(radios: dict[str, PlutoRadio]) -> None:
     faint = (1e-3 * burst(np.random.default_rng(10))).astype(np.complex64)
     radios["user"].configure(replace(SETTINGS, rx_gain_db=-3.0))
-    with pytest.raises(SampleLossError, match="radio user.*hears none of the transmitters"):
+    with pytest.raises(SampleLossError, match=r"radio user.*hears none of the transmitters"):
         exchange(radios, {"station": faint}, N_SAMPLES, 0.0)
 
 
@@ -180,7 +184,7 @@ def test_radios_of_one_exchange_agree_on_it(radios: dict[str, PlutoRadio]) -> No
 
 def test_a_start_in_the_past_is_refused(radios: dict[str, PlutoRadio]) -> None:
     exchange(radios, {"station": burst(np.random.default_rng(11))}, N_SAMPLES, 1.0)
-    with pytest.raises(RadioStateError, match="radio station: asked to start at 0.5 s"):
+    with pytest.raises(RadioStateError, match=r"radio station: asked to start at 0\.5 s"):
         exchange(radios, {}, N_SAMPLES, 0.5)
 
 

@@ -29,7 +29,7 @@ from drivers.virtual.serving import VirtualBench
 
 
 @pytest.fixture
-def served() -> Iterator[VirtualBench]:
+def served(real_libiio: None) -> Iterator[VirtualBench]:
     with VirtualBench(REQUESTS, scene()) as bench:
         yield bench
 
@@ -95,7 +95,7 @@ def test_a_unit_belongs_to_one_radio_even_under_another_address(served: VirtualB
     refused(RadioNotFoundError, "radio bob.*is also at .*for radio ann", RadioRequest("ann", address, 0, 1), other)
 
 
-def test_nobody_at_the_port_is_said_at_once() -> None:
+def test_nobody_at_the_port_is_said_at_once(real_libiio: None) -> None:
     refused(
         RadioNotFoundError,
         r"radio a: .*127\.0\.0\.1:1 refuses.*booted",
@@ -103,13 +103,13 @@ def test_nobody_at_the_port_is_said_at_once() -> None:
     )
 
 
-def test_a_host_that_accepts_and_never_answers_is_no_pluto() -> None:
+def test_a_host_that_accepts_and_never_answers_is_no_pluto(real_libiio: None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"pluto:ip:127.0.0.1:{silent.getsockname()[1]}"
         refused(RadioNotFoundError, "does not answer as a Pluto", RadioRequest("a", address, 0, 1))
 
 
-def test_nothing_on_usb_is_said_with_what_lists_it() -> None:
+def test_nothing_on_usb_is_said_with_what_lists_it(real_libiio: None) -> None:
     refused(RadioNotFoundError, "usb:1.250.5 is not there.*iio_info -s", RadioRequest("a", "pluto:usb:1.250.5", 0, 1))
 
 
@@ -161,8 +161,7 @@ def test_a_missing_or_foreign_libiio_is_told_with_the_remedy(
     monkeypatch.delitem(sys.modules, "iio", raising=False)
 
 
-def test_a_missing_pyadi_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    libraries()
+def test_a_missing_pyadi_is_told_with_the_remedy(real_libiio: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "adi", None)
     with pytest.raises(VendorLibraryError, match="pyadi-iio is missing"):
         libraries()

@@ -18,6 +18,8 @@ from drivers.pluto.opening import open_fleet
 from drivers.virtual.serving import VirtualBench
 from drivers.watchdog import Watchdog
 
+pytestmark = pytest.mark.usefixtures("real_libiio")
+
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 20.0  # on a busy machine; alone it takes about one second
 
