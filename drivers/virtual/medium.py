@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from drivers.errors import RadioNotFoundError
 from drivers.simulated.air import propagate
 from drivers.simulated.impairments import carrier_phase, oscillator_phase
-from drivers.simulated.paths import Propagation
+from drivers.simulated.paths import Path, Propagation
 from drivers.simulated.scene import Scene
 
 __all__ = ["Medium", "Transmitter", "is_heard", "moved_carrier"]
@@ -78,6 +78,7 @@ class Medium:
         self._lock = threading.Lock()
         self._transmitters: dict[str, Transmitter] = {}
         self._origin_s: float | None = None
+        self._longest_s: dict[str, float] = {}
 
     def register(self, name: str, transmitter: Transmitter) -> None:
         """Let a node of the scene transmit; what it registered before is replaced.
@@ -111,12 +112,9 @@ class Medium:
             RadioNotFoundError: The scene has no such node.
         """
         self._require_known(name)
-        middle_s = n / sample_rate_hz / 2
-        with self._lock:  # the paths of resting users are computed once and kept
+        with self._lock:
             transmitters = dict(self._transmitters)
-            scene_s = 0.0 if self._origin_s is None else start_s - self._origin_s
-            paths = [path for path in self._propagation.at(scene_s + middle_s) if path.rx == name]
-        longest_s = max((path.delay_s for path in paths), default=0.0)
+            longest_s = self._longest_s.get(name) or self._paths_to(name, 0.0)[1]
         before = ROOM + int(np.ceil(longest_s * sample_rate_hz))
         total, from_s = before + n + ROOM, start_s - before / sample_rate_hz
         sent = {
@@ -126,11 +124,22 @@ class Medium:
         }
         if not sent:
             return np.zeros((self._n_rx[name], n), dtype=complex)
+        middle_s = n / sample_rate_hz / 2
         with self._lock:
             self._origin_s = start_s if self._origin_s is None else self._origin_s
+            paths, _ = self._paths_to(name, start_s - self._origin_s + middle_s)
         computed_at_s = before / sample_rate_hz + middle_s
         received = propagate(paths, sent, {name: self._n_rx[name]}, total, sample_rate_hz, computed_at_s)[name]
         return received[:, before : before + n]
+
+    def _paths_to(self, name: str, time_s: float) -> tuple[list[Path], float]:
+        """Return the paths to a node, of which those of resting users are computed once, and the longest's delay.
+
+        The delay is kept for the next window: in the meantime nobody moves by as much as ROOM samples.
+        """
+        paths = [path for path in self._propagation.at(time_s) if path.rx == name]
+        self._longest_s[name] = max((path.delay_s for path in paths), default=0.0)
+        return paths, self._longest_s[name]
 
     def _require_known(self, name: str) -> None:
         if name not in self._n_rx:

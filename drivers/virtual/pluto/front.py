@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,6 +150,13 @@ def convert(
     return Converted(words, tuple(gains), tuple(levels))
 
 
+@lru_cache(maxsize=16)
+def _steady(n: int, phase_rad: float) -> NDArray[np.float64]:
+    steady = np.full(n, phase_rad)
+    steady.flags.writeable = False
+    return steady
+
+
 def _words(samples: NDArray[np.complex64]) -> NDArray[np.int16]:
     """Return 12-bit words, (n, 2), for samples of full scale 1; what is beyond saturates."""
     scaled = np.ascontiguousarray(samples).view(np.float32) * np.float32(RX_FULL_SCALE_WORD)
@@ -161,5 +169,7 @@ def _oscillator(
     front_end: FrontEnd, center_hz: float, phase_rad: float, start_s: float, n: int, sample_rate_hz: float
 ) -> Oscillator:
     """Return a unit's oscillator over a window; its phase is a function of air time alone."""
+    if not front_end.carrier_offset_ppm:  # the usual case, and much cheaper
+        return Oscillator(0.0, _steady(n, phase_rad), _steady(n, 0.0), start_s + (n - 1) / sample_rate_hz)
     steady = replace(front_end, phase_noise_linewidth_hz=0.0)
     return oscillator(steady, center_hz, n, sample_rate_hz, start_s, phase_rad, np.random.default_rng(0))

@@ -163,7 +163,8 @@ class Session:
         mask = b"%08x\n" % opened.mask
         for piece in stream.read(wanted, self._timeout_s):
             promised = length if broken and broken.kind == "die" else len(piece)
-            self._send(number(promised) + mask + piece)
+            self._connection.sendall(number(promised) + mask, socket.MSG_MORE)
+            self._connection.sendall(piece)
             mask = b""
             if broken and broken.kind == "die":
                 self._host.cut_all()

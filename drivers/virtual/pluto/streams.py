@@ -18,7 +18,7 @@ __all__ = ["Capturing", "Playing", "ReceiveStream", "TransmitStream"]
 
 Words = NDArray[np.int16]
 
-CHUNK = 1 << 16  # samples computed at once: bounds the memory that a large buffer takes
+CHUNK = 1 << 14  # samples computed at once: bounds the memory that a large buffer takes, and fits a processor's cache
 
 
 class Capturing(Protocol):
@@ -86,15 +86,15 @@ class ReceiveStream:
         self._blocks: list[_Block] = []
         for _ in range(count):
             self._enqueue()
-        self._rest: Iterator[bytes] = iter(())
-        self._left = b""
+        self._rest: Iterator[memoryview] = iter(())
+        self._left = memoryview(b"")
 
     @property
     def block_bytes(self) -> int:
         """Size of one block."""
         return self._n * 2 * len(self._channels)
 
-    def read(self, length: int, timeout_s: float) -> Iterator[bytes]:
+    def read(self, length: int, timeout_s: float) -> Iterator[memoryview]:
         """Yield bytes, in as many pieces as it takes.
 
         Raises:
@@ -102,7 +102,7 @@ class ReceiveStream:
         """
         while length > 0:
             if not self._left:
-                self._left = next(self._rest, b"")
+                self._left = next(self._rest, memoryview(b""))
             if not self._left:
                 self._rest = self._taken(timeout_s)
                 continue
@@ -110,7 +110,7 @@ class ReceiveStream:
             length -= len(piece)
             yield piece
 
-    def _taken(self, timeout_s: float) -> Iterator[bytes]:
+    def _taken(self, timeout_s: float) -> Iterator[memoryview]:
         """Wait for the oldest block, take it, and let the kernel capture another in its place."""
         block = self._blocks[0]
         late_s = block.end_s - self._clock.now(self._unit.name)
@@ -122,12 +122,13 @@ class ReceiveStream:
         self._enqueue()
         return self._chunks(block)
 
-    def _chunks(self, block: _Block) -> Iterator[bytes]:
+    def _chunks(self, block: _Block) -> Iterator[memoryview]:
         for chunk, first in enumerate(range(0, self._n, CHUNK)):
             n = min(CHUNK, self._n - first)
             words = self._unit.captured(block.start_s + first / block.rate_hz, n, (block.number, chunk))
             flat = words.transpose(1, 0, 2).reshape(n, -1)  # I0 Q0 I1 Q1
-            yield np.ascontiguousarray(flat[:, self._channels], dtype="<i2").tobytes()
+            flat = flat if len(self._channels) == flat.shape[1] else flat[:, self._channels]
+            yield np.ascontiguousarray(flat, dtype="<i2").data.cast("B")
 
     def _enqueue(self) -> None:
         rate_hz = self._unit.true_rx_rate_hz

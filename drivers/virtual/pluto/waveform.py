@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from drivers.pluto.levels import TX_FULL_SCALE_WORD, TX_WORD_STEP
@@ -18,6 +19,7 @@ Words = NDArray[np.int16]
 
 FULL_CODE = TX_FULL_SCALE_WORD // TX_WORD_STEP
 ROOM = 64  # samples beyond both ends of a window, for the interpolators' reach
+KEPT = 8  # shifted periods
 SAME_SAMPLE = 1e-6  # of a sample: nearer than this, no interpolation is needed
 
 
@@ -50,6 +52,7 @@ class Buffer:
     rate_hz: float
     cyclic: bool
     digital: Complex = field(init=False)
+    _seen: dict[float, Complex] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Convert the words."""
@@ -67,6 +70,9 @@ class Buffer:
         position = (start_s - self.start_s) * self.rate_hz
         if abs(ratio - 1) * n < SAME_SAMPLE and abs(position - round(position)) < SAME_SAMPLE:
             return self._segment(round(position), n)
+        if self.cyclic and abs(ratio - 1) * n < SAME_SAMPLE and position >= 0:
+            whole = int(np.floor(position))
+            return self._part(self._late_by(round(position - whole, 5)), whole, n)
         first = position - ROOM * ratio
         whole = int(np.floor(first))
         segment = self._segment(whole - ROOM, ROOM + int(np.ceil((n + 2 * ROOM) * max(ratio, 1.0))) + 2 * ROOM)
@@ -86,13 +92,7 @@ class Buffer:
         """Return samples by number, (n_tx, n)."""
         size = self.digital.shape[1]
         if self.cyclic and first >= 0:
-            first %= size
-            repeats = -(-(first + n) // size)
-            return (
-                np.tile(self.digital, repeats)[:, first : first + n]
-                if repeats > 1
-                else self.digital[:, first : first + n]
-            )
+            return self._part(self.digital, first, n)
         segment = np.zeros((self.digital.shape[0], n), dtype=np.complex64)
         if self.cyclic and first + n > 0:
             segment[:, -first:] = self._segment(0, first + n)
@@ -101,6 +101,24 @@ class Buffer:
             if low < high:
                 segment[:, low - first : high - first] = self.digital[:, low:high]
         return segment
+
+    @staticmethod
+    def _part(period: Complex, first: int, n: int) -> Complex:
+        """Return samples of a repeated period, by number."""
+        size = period.shape[1]
+        first %= size
+        repeats = -(-(first + n) // size)
+        return (np.tile(period, repeats) if repeats > 1 else period)[:, first : first + n]
+
+    def _late_by(self, part: float) -> Complex:
+        """Return the period as seen a part of a sample later; a receiver asks for the same part again and again."""
+        if part not in self._seen:
+            if len(self._seen) >= KEPT:
+                self._seen.clear()
+            turns = np.fft.fftfreq(self.digital.shape[1]) * part
+            spectrum = scipy.fft.fft(self.digital) * np.exp(2j * np.pi * turns).astype(np.complex64)
+            self._seen[part] = scipy.fft.ifft(spectrum, overwrite_x=True)
+        return self._seen[part]
 
 
 @dataclass(frozen=True)
