@@ -10,7 +10,7 @@ from drivers.pluto.levels import TX_GAIN_DB
 from drivers.pluto.vendor import Context
 from drivers.radio import RadioSettings
 
-__all__ = ["apply_settings", "apply_tx_gain", "silence_outputs", "silence_tones"]
+__all__ = ["apply_settings", "silence_outputs", "silence_tones", "wake_outputs"]
 
 # How far a value read back may be from the one asked for: half of the device's own step, or far below what matters.
 RATE_TOLERANCE = 2e-6  # relative: a tenth of the crystal's error
@@ -44,24 +44,29 @@ def apply_settings(context: Context, settings: RadioSettings, unit: str) -> Radi
         bandwidth_hz = round(min(max(rate_hz, NARROWEST_HZ), widest_hz))
         _set(context, name, bandwidth_hz, BANDWIDTH_TOLERANCE * bandwidth_hz, unit)
     applied_center_hz = _set(context, "rx_lo", center_hz, CARRIER_TOLERANCE_HZ, unit)
-    _set(context, "tx_lo", center_hz, CARRIER_TOLERANCE_HZ, unit)
+    _wake_oscillator(context, center_hz, unit)
     for channel in range(context.n_channels):
         _set_mode(context, f"gain_control_mode_chan{channel}", unit)
     rx_gain_db = _set_all(context, "rx_hardwaregain", settings.rx_gain_db, RX_GAIN_TOLERANCE_DB, unit)
-    tx_gain_db = apply_tx_gain(context, settings.tx_gain_db, unit)
+    tx_gain_db = _set_all(context, "tx_hardwaregain", settings.tx_gain_db, TX_GAIN_TOLERANCE_DB, unit)
     context.adc.set_kernel_buffers_count(RX_KERNEL_BUFFERS)
     return RadioSettings(applied_center_hz, applied_rate_hz, tx_gain_db, rx_gain_db)
 
 
-def apply_tx_gain(context: Context, gain_db: float, unit: str) -> float:
-    """Set the transmit gain of all channels and return what is read back."""
-    return _set_all(context, "tx_hardwaregain", gain_db, TX_GAIN_TOLERANCE_DB, unit)
+def wake_outputs(context: Context, settings: RadioSettings, unit: str) -> float:
+    """Switch the transmit oscillator on, tune it and open the attenuators; return the transmit gain that is read back."""
+    _wake_oscillator(context, round(settings.center_hz), unit)
+    return _set_all(context, "tx_hardwaregain", settings.tx_gain_db, TX_GAIN_TOLERANCE_DB, unit)
 
 
 def silence_outputs(context: Context, unit: str) -> None:
-    """Put the attenuators to their maximum and the tone generators, to which the outputs fall back, to zero."""
-    apply_tx_gain(context, TX_GAIN_DB.low, unit)
+    """Attenuators to their maximum, tone generators to zero, to which the outputs fall back, and the oscillator off.
+
+    So nothing is radiated even where a buffer cannot be taken from a connection that has hung.
+    """
+    _set_all(context, "tx_hardwaregain", TX_GAIN_DB.low, TX_GAIN_TOLERANCE_DB, unit)
     silence_tones(context, unit)
+    _switch_oscillator(context, off=True, unit=unit)
 
 
 def silence_tones(context: Context, unit: str) -> None:
@@ -72,6 +77,22 @@ def silence_tones(context: Context, unit: str) -> None:
     loud = [scale for scale in context.sdr.dds_scales if not abs(float(scale)) <= DDS_SCALE_TOLERANCE]
     if loud:
         raise SettingsError(f"{unit}: a tone generator stays at scale {loud[0]} when put to 0; unplug it: it radiates")
+
+
+def _wake_oscillator(context: Context, center_hz: int, unit: str) -> None:
+    _switch_oscillator(context, off=False, unit=unit)
+    _set(context, "tx_lo", center_hz, CARRIER_TOLERANCE_HZ, unit)
+
+
+def _switch_oscillator(context: Context, *, off: bool, unit: str) -> None:
+    try:
+        switch = context.tx_oscillator.attrs["powerdown"]
+        switch.value = str(int(off))
+        is_off = int(switch.value)
+    except Exception as error:
+        raise in_operation(error, unit, f"switch the transmit oscillator {'off' if off else 'on'}") from error
+    if is_off != off:
+        raise SettingsError(f"{unit}: the transmit oscillator's powerdown reads back as {is_off}; restart the unit")
 
 
 def _set_all(context: Context, name: str, value: float, tolerance: float, unit: str) -> float:

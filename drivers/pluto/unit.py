@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from drivers.errors import DeviceLostError, RadioNotFoundError, RadioStateError, SettingsError
 from drivers.pluto.failures import at_opening, in_operation
 from drivers.pluto.receive import samples_of
-from drivers.pluto.settings import apply_settings, apply_tx_gain, silence_outputs, silence_tones
+from drivers.pluto.settings import apply_settings, silence_outputs, silence_tones, wake_outputs
 from drivers.pluto.transmit import Words, interleaved
 from drivers.pluto.vendor import Context, open_context
 from drivers.radio import RadioSettings
@@ -62,6 +62,7 @@ class Unit:
         self._asked: RadioSettings | None = None
         self._current = False  # whether the settings are applied in this context
         self._attenuated = True
+        self._was_lost = False
         self._gone = False  # whether it was waited for in vain: it is not a second time
         self._context: Context | None = self._opened()
         self.serial, self.model = self._context.serial, self._context.model
@@ -140,18 +141,17 @@ class Unit:
             self._transmitter = None
 
     def silence(self) -> None:
-        """Attenuators to maximum, tones to zero, then no buffers; by a new context if the unit's own is lost.
+        """Attenuators to maximum, tones to zero, oscillator off, then no buffers; by a new context if its own is lost.
 
         Raises:
             DeviceLostError: The unit does not answer: it may still transmit.
         """
         with self._lock:
-            if self.lost:
-                self._context = self._awaited()
             self._attenuated = True
-            with self._talking("fall silent") as context:
-                silence_outputs(context, self.name)
-                self._drop_buffers()
+            try:
+                self._fall_silent()
+            except DeviceLostError:  # in the midst of it, or before
+                self._fall_silent()
 
     def reopen(self) -> None:
         """Open a new context in place of a lost one: the same unit, with all its settings applied again.
@@ -174,6 +174,13 @@ class Unit:
                 self._drop()
 
     # ------------------------------------------------------------------ contexts
+
+    def _fall_silent(self) -> None:
+        if self.lost:
+            self._context = self._awaited()
+        with self._talking("fall silent") as context:
+            silence_outputs(context, self.name)
+            self._drop_buffers()
 
     def _opened(self) -> Context:
         try:
@@ -200,7 +207,7 @@ class Unit:
             raise DeviceLostError(
                 f"{self.name}: a Pluto with serial number {context.serial} answers there now; mend the cabling"
             )
-        self._gone = False
+        self._gone, self._was_lost = False, True
         return context
 
     def _keep_settings(self) -> None:
@@ -212,8 +219,8 @@ class Unit:
             if not self._current:
                 after = self.configure(asked)
             else:
-                with self._talking("restore the transmit gain") as context:
-                    after = replace(before, tx_gain_db=apply_tx_gain(context, asked.tx_gain_db, self.name))
+                with self._talking("wake its outputs") as context:
+                    after = replace(before, tx_gain_db=wake_outputs(context, asked, self.name))
                     self._attenuated = False
             if after != before:
                 self._drop()
@@ -229,6 +236,10 @@ class Unit:
                 yield self._context
             except Exception as error:  # pyadi raises bare Exception, too
                 meant = in_operation(error, self.name, doing)
+                if isinstance(meant, RadioStateError) and self._was_lost and getattr(error, "errno", 0) == errno.EBUSY:
+                    meant = DeviceLostError(
+                        f"{self.name}: could not {doing}: the connection that was lost still holds it; restart the unit"
+                    )
                 if not isinstance(meant, _IN_STEP):
                     self._drop()
                 if meant is error:

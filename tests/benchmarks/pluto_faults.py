@@ -217,14 +217,16 @@ def not_as_asked(served: VirtualBench) -> list[str]:
 
 
 def not_silent(served: VirtualBench, kind: str) -> list[str]:
-    """Return which attenuators are not at their maximum; a unit that takes no more connections cannot be told."""
+    """Return whose attenuators are open or oscillator is on; a unit that takes no more connections cannot be told."""
     if kind == "refuse":
         return []
-    return [
-        f"{radio.name} is left at {radio.unit._transmit_state().gain_db} dB"
-        for radio in served.radios
-        if not set(radio.unit._transmit_state().gain_db) <= {-89.75, BOOTED_DB}
-    ]
+    found = []
+    for radio in served.radios:
+        gains_db = set(radio.unit._transmit_state().gain_db)
+        is_off = radio.unit._attributes.read("iio:device0", "out_altvoltage1_TX_LO_powerdown") == "1"
+        if gains_db != {BOOTED_DB} and (gains_db != {-89.75} or not is_off):
+            found.append(f"{radio.name} is left at {gains_db} dB, oscillator {'off' if is_off else 'on'}")
+    return found
 
 
 def faults(scaled: Callable[[int], int]) -> list[Check]:
