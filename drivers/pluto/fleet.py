@@ -146,7 +146,7 @@ class Fleet:
                 recoveries += 1
                 if recoveries > RECOVERIES:
                     raise
-                self._all(Unit.reopen, [unit for unit in shares if unit.lost])
+                self._all(Unit.reopen, [unit for unit in shares if unit.is_lost])
                 continue
             if apart_s <= self.start_spread_s:
                 break
@@ -195,7 +195,7 @@ class Fleet:
             received = self._all(lambda unit: unit.receive(shares[unit].n_samples), shares)
             return dict(zip(shares, received, strict=True))
         finally:
-            self._all(Unit.stop, [unit for unit in senders if not unit.lost])
+            self._all(Unit.stop, [unit for unit in senders if not unit.is_lost])
 
     def _all(self, function: Callable[[Unit], T], units: Iterable[Unit]) -> list[T]:
         """Call a function for units at once; when all are through, raise the first error if there is one."""

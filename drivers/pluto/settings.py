@@ -10,7 +10,7 @@ from drivers.pluto.levels import TX_GAIN_DB
 from drivers.pluto.vendor import Context
 from drivers.radio import RadioSettings
 
-__all__ = ["apply_settings", "silence_outputs", "silence_tones", "wake_outputs"]
+__all__ = ["apply_settings", "silence_outputs", "wake_outputs"]
 
 # How far a value read back may be from the one asked for: half of the device's own step, or far below what matters.
 RATE_TOLERANCE = 2e-6  # relative: a tenth of the crystal's error
@@ -25,9 +25,10 @@ RX_KERNEL_BUFFERS = 1  # captures come from fresh buffers, one at a time: nothin
 
 
 def apply_settings(context: Context, settings: RadioSettings, unit: str) -> RadioSettings:
-    """Apply settings to a unit without buffers, and return what it reads back.
+    """Apply settings to a unit without buffers, and return what it reads back; its outputs stay asleep.
 
     The rate comes first, since it rewrites the filters; then filters, carrier, and gains, whose range depends on it.
+    Asleep is: tones at zero, and the transmit oscillator off, which else leaks into the receivers beside it.
 
     Args:
         context: The unit's context.
@@ -38,6 +39,7 @@ def apply_settings(context: Context, settings: RadioSettings, unit: str) -> Radi
         SettingsError: The device refused a value, or coerced it beyond the tolerance.
         DeviceLostError: The device stopped answering.
     """
+    silence_tones(context, unit)
     rate_hz, center_hz = round(settings.sample_rate_hz), round(settings.center_hz)
     applied_rate_hz = _set(context, "sample_rate", rate_hz, RATE_TOLERANCE * rate_hz, unit)
     for name, widest_hz in (("rx_rf_bandwidth", WIDEST_RX_HZ), ("tx_rf_bandwidth", WIDEST_TX_HZ)):
@@ -49,12 +51,13 @@ def apply_settings(context: Context, settings: RadioSettings, unit: str) -> Radi
         _set_mode(context, f"gain_control_mode_chan{channel}", unit)
     rx_gain_db = _set_all(context, "rx_hardwaregain", settings.rx_gain_db, RX_GAIN_TOLERANCE_DB, unit)
     tx_gain_db = _set_all(context, "tx_hardwaregain", settings.tx_gain_db, TX_GAIN_TOLERANCE_DB, unit)
+    _switch_oscillator(context, off=True, unit=unit)
     context.adc.set_kernel_buffers_count(RX_KERNEL_BUFFERS)
     return RadioSettings(applied_center_hz, applied_rate_hz, tx_gain_db, rx_gain_db)
 
 
 def wake_outputs(context: Context, settings: RadioSettings, unit: str) -> float:
-    """Switch the transmit oscillator on, tune it and open the attenuators; return the transmit gain that is read back."""
+    """Switch the transmit oscillator on, tune it and open the attenuators; return the gain that is read back."""
     _wake_oscillator(context, round(settings.center_hz), unit)
     return _set_all(context, "tx_hardwaregain", settings.tx_gain_db, TX_GAIN_TOLERANCE_DB, unit)
 

@@ -26,9 +26,9 @@ from drivers import (
     SettingsError,
     exchange,
 )
+from drivers.pluto.link import Patience
 from drivers.pluto.opening import open_fleet
 from drivers.pluto.radio import PlutoRadio
-from drivers.pluto.unit import Patience
 from drivers.simulated.scene import Node, Scene
 from drivers.virtual.pluto.faults import KINDS, Fault
 from drivers.virtual.serving import VirtualBench
@@ -39,8 +39,8 @@ N_SAMPLES = 512
 EXCHANGES = 3
 SETTINGS = RadioSettings(center_hz=2.4e9, sample_rate_hz=1e6, tx_gain_db=-12.0, rx_gain_db=45.0)
 REQUESTS = [RadioRequest("station", "pluto:ip:virtual", 2, 2), RadioRequest("user", "pluto:ip:virtual", 0, 1)]
-PATIENCE = Patience(timeout_s=0.25, reopen_s=0.3)
-SECONDS = {"late-reply": 0.4}  # later than the driver waits
+PATIENCE = Patience(timeout_s=0.4, reopen_s=0.3)
+SECONDS = {"late-reply": 0.6}  # later than the driver waits
 EXPLAINED = 0.99  # of a capture's energy, by the frame that was sent
 REACH = 2  # samples: how far from its place a frame may be, by sampling and by rounding
 BAND = N_SAMPLES // 4  # bins of the frame's spectrum: oversampled, as frames are
@@ -119,7 +119,7 @@ def occasions() -> Counter[tuple[str, str]]:
     """Count, in a run without faults, how often each radio gives each kind of fault an occasion."""
     never = [Fault(kind, nth=10**8) for kind in KINDS]
     with VirtualBench(REQUESTS, scene(), faults=never) as served:
-        with fleet(served) as radios:
+        with fleet(served, Patience()) as radios:
             use(radios, np.random.default_rng(0), Case(), served)
         counts: Counter[tuple[str, str]] = Counter()
         for fault, by_radio in zip(served.faults.faults, served.faults._counts, strict=True):

@@ -16,9 +16,10 @@ import numpy as np
 from pluto_faults import REQUESTS, SETTINGS
 from precoding_case import Check
 
+from drivers.pluto.link import Patience
 from drivers.pluto.receive import samples_of
 from drivers.pluto.transmit import fidelity, words_of
-from drivers.pluto.unit import Patience, Unit
+from drivers.pluto.unit import Unit
 
 __all__ = ["speed"]
 
@@ -52,7 +53,7 @@ def unit() -> Iterator[Unit]:
         assert server.stdout is not None
         one = Unit(REQUESTS[1].name, server.stdout.readline().strip(), Patience())
         one.configure(SETTINGS)
-        one._context.sdr.loopback = 1
+        one.link._context.sdr.loopback = 1
         yield one
         one.close()
     finally:

@@ -131,4 +131,4 @@ def test_after_a_refusal_the_unit_goes_on(radios: dict[str, PlutoRadio]) -> None
     with pytest.raises(SettingsError):
         radios["user"].configure(replace(SETTINGS, center_hz=5e9))
     assert radios["user"].configure(SETTINGS) == SETTINGS
-    assert not radios["user"]._parts[0].unit.lost
+    assert not radios["user"]._parts[0].unit.is_lost
