@@ -28,7 +28,7 @@ RX_FULL_SCALE_WORD = 2048
 
 # Output of a full-scale complex tone (32768) at hardwaregain 0 dB: the transmit port's typical maximum.
 TX_FULL_SCALE_DBM = 7.0
-# Input of a complex tone that fills the converter (2048) at hardwaregain 0 dB: about the AD9361's 0 dBm at minimum gain.
+# Input of a complex tone that fills the converter (2048) at hardwaregain 0 dB: about what an AD9361 takes there.
 RX_FULL_SCALE_DBM = 0.0
 
 TX_GAIN_DB = Range(-89.75, 0.0)  # an attenuator, in steps of 0.25 dB

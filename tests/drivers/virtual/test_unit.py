@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ from drivers.pluto.levels import RX_FULL_SCALE_DBM, RX_FULL_SCALE_WORD, TX_FULL_
 from drivers.simulated import radio as simulated_radio
 from drivers.simulated.front_end import FrontEnd
 from drivers.simulated.scene import Node, Scene
-from drivers.virtual.air_time import FastClock
+from drivers.virtual.air_time import AirClock, FastClock, PacedClock
 from drivers.virtual.medium import Medium
 from drivers.virtual.phase_noise import PhaseNoise
 from drivers.virtual.pluto.catalogue import CHIPS, DDS, LPC, PHY
@@ -38,8 +40,8 @@ def scene(west: FrontEnd = QUIET, ann: FrontEnd = QUIET) -> Scene:
     )
 
 
-def booted(the_scene: Scene) -> Pair:
-    medium, clock = Medium(the_scene), FastClock()
+def booted(the_scene: Scene, clock: AirClock | None = None) -> Pair:
+    medium, clock = Medium(the_scene), clock or FastClock()
     chips = (CHIPS["ad9361"], CHIPS["ad9363a"])
     west, ann = (
         VirtualPluto(node, i, chips[i], str(i), medium, clock, seed=the_scene.seed)
@@ -327,3 +329,57 @@ def test_a_unit_that_is_switched_off_leaves_the_air(pair: Pair) -> None:
     block = listen(ann)
     block()
     assert np.std(block()) < 0.01
+
+
+def test_in_real_time_blocks_join_until_the_client_is_late() -> None:
+    """The kernel keeps two blocks of a millisecond; what comes while both are full is lost, and nothing says so."""
+    now = [0.0]
+    clock = PacedClock(lambda: now[0], lambda seconds: now.append(now.pop() + seconds))
+    _, ann = booted(scene(), clock)
+    ann.set_kernel_buffers(LPC, 2)
+    stream = ann.open(Open(LPC, RATE_HZ // 1000, 3, cyclic=False))
+    starts: list[float] = []
+    captured = ann.captured
+    ann.captured = lambda start_s, n, number: starts.append(start_s) or captured(start_s, n, number)
+
+    def read(blocks: int) -> None:
+        for _ in range(blocks):
+            b"".join(stream.read(stream.block_bytes, 1.0))
+
+    read(3)
+    assert now[0] == pytest.approx(0.003)
+    now[0] += 0.010
+    read(3)
+    assert starts[:5] == pytest.approx([0.000, 0.001, 0.002, 0.003, 0.004])
+    assert starts[5] == pytest.approx(0.013)
+
+
+# ---------------------------------------------------------------------------------------------------------- repeatable
+
+
+def test_units_that_capture_at_the_same_time_do_not_disturb_one_another() -> None:
+    """As fast as possible, the same requests give the same words in whatever order threads are scheduled."""
+
+    def words(hurry: int) -> list[bytes]:
+        units = booted(scene(QUIET, replace(QUIET, carrier_offset_ppm=1.0, sample_clock_offset_ppm=1.0)))
+        heard: dict[str, bytes] = {}
+
+        def capture(unit: VirtualPluto) -> None:
+            if units.index(unit) == hurry:
+                time.sleep(0.02)
+            stream = unit.open(Open(LPC, N, 4**unit.chip.n - 1, cyclic=False))
+            for _ in range(6):
+                heard[unit.name] = heard.get(unit.name, b"") + b"".join(stream.read(stream.block_bytes, 1.0))
+            unit.close(stream)
+
+        for seed in range(2):  # two exchanges
+            stream = send(units[0], tones(N, seed))
+            threads = [threading.Thread(target=capture, args=(unit,)) for unit in units]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            units[0].close(stream)
+        return [heard[unit.name] for unit in units]
+
+    assert words(0) == words(1)
