@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from drivers.virtual.medium import Medium
 from drivers.virtual.phase_noise import PhaseNoise
 from drivers.virtual.pluto.catalogue import CHIPS, DDS, LPC, PHY
 from drivers.virtual.pluto.protocol import Open, Write
+from drivers.virtual.pluto.rules import RefusedError
 from drivers.virtual.pluto.unit import START_DELAY_S, VirtualPluto
 from drivers.virtual.pluto.waveform import Buffer, codes
 
@@ -319,6 +321,20 @@ def test_starts_are_late_by_less_than_stated_and_by_the_seed() -> None:
     assert delays() == delays()
     assert all(0 <= late <= START_DELAY_S for late in delays())
     assert np.ptp(delays()) > 0.3 * START_DELAY_S
+
+
+def test_a_busy_device_is_waited_for_as_the_daemon_does(pair: Pair) -> None:
+    """A reload closes one buffer and opens another on different sockets: which comes first is chance."""
+    west, _ = pair
+    request = Open(DDS, 64, 15, cyclic=True)
+    first = west.open(request)
+    threading.Timer(0.02, west.close, [first]).start()
+    west.open(request)
+    began = time.monotonic()
+    with pytest.raises(RefusedError) as refusal:
+        west.open(request)
+    assert refusal.value.code == errno.EBUSY
+    assert 0.04 < time.monotonic() - began < 1.0
 
 
 def test_a_unit_that_is_switched_off_leaves_the_air(pair: Pair) -> None:
