@@ -7,7 +7,7 @@ continuous, that every receiver asks for its own window, and that carriers and c
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,10 @@ from drivers.simulated.impairments import carrier_phase, oscillator_phase
 from drivers.simulated.paths import Path, Propagation
 from drivers.simulated.scene import Scene
 
-__all__ = ["Medium", "Transmitter", "is_heard", "moved_carrier"]
+__all__ = ["Medium", "Transmitter", "faded", "is_heard", "moved_carrier"]
 
 Complex = NDArray[np.complex128]
+AnyComplex = TypeVar("AnyComplex", np.complex64, np.complex128)
 
 # Samples before and after a window that are carried along and dropped: a delay by a part of a sample reaches that far.
 ROOM = 64
@@ -118,7 +119,7 @@ class Medium:
         before = ROOM + int(np.ceil(longest_s * sample_rate_hz))
         total, from_s = before + n + ROOM, start_s - before / sample_rate_hz
         sent = {
-            who: _faded(one, ROOM // 2)
+            who: faded(one, ROOM // 2)
             for who, what in transmitters.items()
             if (one := what.ports(from_s, total, sample_rate_hz, center_hz)) is not None
         }
@@ -146,10 +147,10 @@ class Medium:
             raise RadioNotFoundError(f"radio {name}: the scene has only {', '.join(self._n_rx)}")
 
 
-def _faded(samples: Complex, n: int) -> Complex:
+def faded(samples: NDArray[AnyComplex], n: int) -> NDArray[AnyComplex]:
     """Return a window whose first and last n samples fade: cut off hard, they would ring into its middle."""
-    rise = np.sin(np.pi / 2 * (np.arange(n) + 0.5) / n) ** 2
-    faded = np.array(samples, dtype=complex)
-    faded[:, :n] *= rise
-    faded[:, -n:] *= rise[::-1]
-    return faded
+    rise = (np.sin(np.pi / 2 * (np.arange(n) + 0.5) / n) ** 2).astype(samples.real.dtype)
+    softened = samples.copy()
+    softened[:, :n] *= rise
+    softened[:, -n:] *= rise[::-1]
+    return softened

@@ -165,13 +165,13 @@ class VirtualBench:
             if fault.radio and fault.radio not in [request.name for request in requests]:
                 there = ", ".join(request.name for request in requests)
                 raise SettingsError(f"fault {fault.kind}: there is no radio {fault.radio}; there are {there}")
-        clock: AirClock = PacedClock() if paced else FastClock(frame_period_s)
+        self._clock: AirClock = PacedClock() if paced else FastClock(frame_period_s)
         medium = Medium(scene)
         nodes = {node.name: (number, node) for number, node in enumerate(scene.nodes)}
         self.radios: list[VirtualRadio] = []
         for request in requests:
             number, node = nodes[request.name]
-            place = Place(node, number, scene.carrier_hz, medium, clock, scene.seed, plan)
+            place = Place(node, number, scene.carrier_hz, medium, self._clock, scene.seed, plan)
             self.radios.append(_server(request)(request, place))
         try:
             for radio in self.radios:
@@ -187,6 +187,7 @@ class VirtualBench:
 
     def close(self) -> None:
         """Cut all clients and switch all radios off."""
+        self._clock.stop()
         for radio in self.radios:
             radio.close()
 

@@ -32,7 +32,7 @@ WORDS = (b"INPUT", b"OUTPUT", b"DEBUG", b"BUFFER", b"voltage0", b"altvoltage1", 
 
 def malformed(rng: random.Random) -> bytes:
     """A line that is wrong, or a request out of place; bounded."""
-    match rng.randrange(4):
+    match rng.randrange(6):
         case 0:
             return rng.randbytes(rng.randrange(60)).replace(b"\n", b" ") + b"\r\n"
         case 1:
@@ -42,6 +42,13 @@ def malformed(rng: random.Random) -> bytes:
         case 2:
             length = rng.randrange(40)
             return b"WRITE iio:device0 ensm_mode %d\r\n" % length + rng.randbytes(length)
+        case 3:
+            length = rng.choice((b"-1", b"0", b"3", b"17", b"512", b"268435457", b"999999999999", b"1e3", b"x"))
+            return b"OPEN iio:device3 64 0000000f\r\nREADBUF iio:device3 " + length + b"\r\nCLOSE iio:device3\r\n"
+        case 4:
+            length = rng.choice((-1, 0, 3, 12, 512, 513, 1 << 20))
+            payload = rng.randbytes(min(max(length, 0), 600)).replace(b"\n", b" ")
+            return b"OPEN iio:device2 64 0000000f\r\nWRITEBUF iio:device2 %d\r\n" % length + payload + b"\r\n"
         case _:
             return b"x" * rng.choice((900, 1500)) + b"\r\n"
 

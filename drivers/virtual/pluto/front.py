@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.pluto.levels import RX_FULL_SCALE_DBM, RX_FULL_SCALE_WORD, TX_FULL_SCALE_DBM
-from drivers.simulated.front_end import FrontEnd, Oscillator, oscillator, receive, root_watt, transmit
-from drivers.simulated.impairments import thermal_noise_power
+from drivers.simulated.front_end import FrontEnd, Oscillator, receive, root_watt, transmit
+from drivers.simulated.impairments import carrier_phase, thermal_noise_power
 from drivers.virtual.history import History
 from drivers.virtual.medium import is_heard, moved_carrier
+from drivers.virtual.phase_noise import PhaseNoise
 from drivers.virtual.pluto.waveform import Waveform
 
 __all__ = ["Converted", "Radiation", "ReceiveState", "TransmitState", "convert"]
@@ -79,10 +80,10 @@ class Converted:
 class Radiation:
     """What a unit radiates over air time: a `Transmitter` of the medium."""
 
-    def __init__(self, front_end: FrontEnd, states: History[TransmitState]) -> None:
+    def __init__(self, front_end: FrontEnd, states: History[TransmitState], noise: PhaseNoise) -> None:
         # Clock errors are in the sample rates, a late start is in the waveforms' starts, and words have their 12 bits.
         self._front_end = replace(front_end, sample_clock_offset_ppm=0.0, start_offset_s=0.0, dac_bits=None)
-        self._states = states
+        self._states, self._noise = states, noise
 
     def ports(self, start_s: float, n: int, sample_rate_hz: float, center_hz: float) -> Complex | None:
         """See `drivers.virtual.medium.Transmitter`."""
@@ -104,7 +105,7 @@ class Radiation:
     def _radiated(self, state: TransmitState, start_s: float, n: int, sample_rate_hz: float) -> Complex:
         digital = sum((one.samples(start_s, n, sample_rate_hz) for one in state.playing[1:]),
                       start=state.playing[0].samples(start_s, n, sample_rate_hz))  # fmt: skip
-        lo = _oscillator(self._front_end, state.center_hz, state.phase_rad, start_s, n, sample_rate_hz)
+        lo = _oscillator(self._front_end, state, self._noise, start_s, n, sample_rate_hz)
         ports = np.concatenate(
             [
                 transmit(
@@ -117,8 +118,8 @@ class Radiation:
 
 
 def convert(
-    ports: Complex, state: ReceiveState, front_end: FrontEnd, start_s: float, sample_rate_hz: float,
-    gain_range_db: tuple[int, int], rng: np.random.Generator,
+    ports: Complex, state: ReceiveState, front_end: FrontEnd, noise: PhaseNoise, start_s: float,
+    sample_rate_hz: float, gain_range_db: tuple[int, int], rng: np.random.Generator,
 ) -> Converted:  # fmt: skip
     """Return what the receive converters make of a window.
 
@@ -126,13 +127,14 @@ def convert(
         ports: What arrives, root-watt, shape (n_rx, n).
         state: The unit's settings.
         front_end: What is imperfect in it.
+        noise: The phase noise of its receive oscillator.
         start_s: Air time of the first sample.
         sample_rate_hz: Its true sample rate.
         gain_range_db: What the automatic gain control may choose from.
         rng: Source of the thermal noise.
     """
     ideal = replace(front_end, sample_clock_offset_ppm=0.0, start_offset_s=0.0, adc_bits=None)
-    lo = _oscillator(ideal, state.center_hz, state.phase_rad, start_s, ports.shape[1], sample_rate_hz)
+    lo = _oscillator(ideal, state, noise, start_s, ports.shape[1], sample_rate_hz)
     words = np.empty((*ports.shape, 2), dtype=np.int16)
     gains: list[float] = []
     levels: list[float] = []
@@ -166,10 +168,18 @@ def _words(samples: NDArray[np.complex64]) -> NDArray[np.int16]:
 
 
 def _oscillator(
-    front_end: FrontEnd, center_hz: float, phase_rad: float, start_s: float, n: int, sample_rate_hz: float
+    front_end: FrontEnd,
+    state: TransmitState | ReceiveState,
+    noise: PhaseNoise,
+    start_s: float,
+    n: int,
+    sample_rate_hz: float,
 ) -> Oscillator:
     """Return a unit's oscillator over a window; its phase is a function of air time alone."""
-    if not front_end.carrier_offset_ppm:  # the usual case, and much cheaper
-        return Oscillator(0.0, _steady(n, phase_rad), _steady(n, 0.0), start_s + (n - 1) / sample_rate_hz)
-    steady = replace(front_end, phase_noise_linewidth_hz=0.0)
-    return oscillator(steady, center_hz, n, sample_rate_hz, start_s, phase_rad, np.random.default_rng(0))
+    last_s = start_s + (n - 1) / sample_rate_hz
+    if not (front_end.carrier_offset_ppm or front_end.phase_noise_linewidth_hz):  # the usual case, and much cheaper
+        return Oscillator(0.0, _steady(n, state.phase_rad), _steady(n, 0.0), last_s)
+    offset_hz = state.center_hz * front_end.carrier_offset_ppm * 1e-6
+    noise_rad = noise.phase_rad(start_s, n, sample_rate_hz)
+    phase_rad = carrier_phase(n, offset_hz, sample_rate_hz, start_s) + state.phase_rad + noise_rad
+    return Oscillator(offset_hz, phase_rad, noise_rad, last_s)

@@ -70,7 +70,7 @@ class Session:
         try:
             while self._answer():
                 pass
-        except (_EndedError, OSError, ValueError):  # gone, out of step, or cut off: a closed file is a ValueError
+        except (_EndedError, OSError):  # gone, out of step, or cut off
             pass
         finally:
             for stream, _ in self._streams.values():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from drivers.pluto.levels import TX_FULL_SCALE_WORD, TX_WORD_STEP
 from drivers.simulated.impairments import fractional_delay, sample_clock_offset
+from drivers.virtual.medium import faded
 
 __all__ = ["Buffer", "Tone", "Tones", "Waveform", "codes"]
 
@@ -70,13 +71,19 @@ class Buffer:
         position = (start_s - self.start_s) * self.rate_hz
         if abs(ratio - 1) * n < SAME_SAMPLE and abs(position - round(position)) < SAME_SAMPLE:
             return self._segment(round(position), n)
-        if self.cyclic and abs(ratio - 1) * n < SAME_SAMPLE and position >= 0:
-            whole = int(np.floor(position))
-            return self._part(self._late_by(round(position - whole, 5)), whole, n)
-        first = position - ROOM * ratio
-        whole = int(np.floor(first))
-        segment = self._segment(whole - ROOM, ROOM + int(np.ceil((n + 2 * ROOM) * max(ratio, 1.0))) + 2 * ROOM)
-        shifted = fractional_delay(segment, whole - first, 1.0)[:, ROOM:]
+        if self.cyclic and position >= ROOM * ratio:
+            first = position if abs(ratio - 1) * n < SAME_SAMPLE else position - ROOM * ratio
+            whole = int(np.floor(first))
+            period = self._late_by(round(first - whole, 5))
+            if first == position:
+                return self._part(period, whole, n)
+            shifted = self._part(period, whole, int(np.ceil((n + 2 * ROOM) * max(ratio, 1.0))) + ROOM)
+        else:
+            first = position - ROOM * ratio
+            whole = int(np.floor(first))
+            length = ROOM + int(np.ceil((n + 2 * ROOM) * max(ratio, 1.0))) + 2 * ROOM
+            segment = faded(self._segment(whole - ROOM, length), ROOM)
+            shifted = fractional_delay(segment, whole - first, 1.0)[:, ROOM:]
         stretched = sample_clock_offset(shifted, (ratio - 1) * 1e6)
         return np.asarray(stretched[:, ROOM : ROOM + n], dtype=np.complex64)
 
