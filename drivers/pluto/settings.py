@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from drivers.errors import SettingsError
+from drivers.errors import DeviceLostError, DriverError, SettingsError
 from drivers.pluto.failures import in_operation
 from drivers.pluto.levels import TX_GAIN_DB
 from drivers.pluto.vendor import Context
 from drivers.radio import RadioSettings
 
-__all__ = ["apply_settings", "silence_outputs", "wake_outputs"]
+__all__ = ["apply_settings", "require_settings", "silence_outputs", "wake_outputs"]
 
 # How far a value read back may be from the one asked for: half of the device's own step, or far below what matters.
 RATE_TOLERANCE = 2e-6  # relative: a tenth of the crystal's error
@@ -62,22 +64,72 @@ def wake_outputs(context: Context, settings: RadioSettings, unit: str) -> float:
     return _set_all(context, "tx_hardwaregain", settings.tx_gain_db, TX_GAIN_TOLERANCE_DB, unit)
 
 
+def require_settings(context: Context, applied: RadioSettings, unit: str, *, awake: bool) -> None:
+    """Require that a unit is still set as it was applied.
+
+    What a lost connection has asked for may take effect long after another one has applied everything anew.
+
+    Args:
+        context: The unit's context.
+        applied: As read back when it was set.
+        unit: Radio and unit, for messages.
+        awake: Whether its outputs are.
+
+    Raises:
+        DeviceLostError: Something else has set it.
+    """
+    wanted = {"sample_rate": applied.sample_rate_hz, "rx_lo": applied.center_hz}
+    channels = range(context.n_channels)
+    wanted |= {f"rx_hardwaregain_chan{channel}": applied.rx_gain_db for channel in channels}
+    if awake:
+        wanted |= {f"tx_hardwaregain_chan{channel}": applied.tx_gain_db for channel in channels}
+        wanted |= {"tx_lo": applied.center_hz}
+    for name, value in wanted.items():
+        found = getattr(context.sdr, name)
+        if found != value and not (name == "tx_lo" and abs(found - value) <= CARRIER_TOLERANCE_HZ):
+            raise DeviceLostError(
+                f"{unit}: {name} is {found} after a capture, {value:.12g} was applied: something else has set it; "
+                "end other programs that use the unit"
+            )
+
+
 def silence_outputs(context: Context, unit: str) -> None:
     """Attenuators to their maximum, tone generators to zero, to which the outputs fall back, and the oscillator off.
 
-    So nothing is radiated even where a buffer cannot be taken from a connection that has hung.
+    So nothing is radiated even where a buffer cannot be taken from a connection that has hung, or one step is refused:
+    the others are taken all the same.
+
+    Raises:
+        SettingsError: The first step that was refused, after all others.
+        DeviceLostError: The device stopped answering, at once.
     """
-    _set_all(context, "tx_hardwaregain", TX_GAIN_DB.low, TX_GAIN_TOLERANCE_DB, unit)
-    silence_tones(context, unit)
-    _switch_oscillator(context, off=True, unit=unit)
+    gains = [f"tx_hardwaregain_chan{channel}" for channel in range(context.n_channels)]
+    steps: list[Callable[[], object]] = [
+        *(partial(_set, context, name, TX_GAIN_DB.low, TX_GAIN_TOLERANCE_DB, unit) for name in gains),
+        partial(silence_tones, context, unit),
+        partial(_switch_oscillator, context, off=True, unit=unit),
+    ]
+    refused: DriverError | None = None
+    for step in steps:
+        try:
+            step()
+        except DeviceLostError:
+            raise
+        except DriverError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
 
 
 def silence_tones(context: Context, unit: str) -> None:
     """Put the tone generators to zero: without a buffer it is they that feed the outputs."""
-    scales = context.sdr.dds_scales
-    context.sdr.dds_scales = [0] * len(scales)
-    context.sdr.disable_dds()
-    loud = [scale for scale in context.sdr.dds_scales if not abs(float(scale)) <= DDS_SCALE_TOLERANCE]
+    try:
+        scales = context.sdr.dds_scales
+        context.sdr.dds_scales = [0] * len(scales)
+        context.sdr.disable_dds()
+        loud = [scale for scale in context.sdr.dds_scales if not abs(float(scale)) <= DDS_SCALE_TOLERANCE]
+    except Exception as error:  # pyadi raises bare Exception, too
+        raise in_operation(error, unit, "put its tone generators to zero") from error
     if loud:
         raise SettingsError(f"{unit}: a tone generator stays at scale {loud[0]} when put to 0; unplug it: it radiates")
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.errors import DeviceLostError, RadioStateError
+from drivers.errors import DeviceLostError, DriverError, RadioStateError
 from drivers.pluto.link import BUSY_S, Link, Patience
 from drivers.pluto.receive import samples_of
-from drivers.pluto.settings import apply_settings, silence_outputs, wake_outputs
+from drivers.pluto.settings import apply_settings, require_settings, silence_outputs, wake_outputs
 from drivers.pluto.transmit import Words, interleaved
 from drivers.radio import RadioSettings
 
@@ -97,12 +97,19 @@ class Unit:
             self._transmitter = None
 
     def receive(self, n_samples: int) -> tuple[NDArray[np.complex64], bool]:
-        """Receive into a fresh buffer, past what is stale; returns what `read` does."""
+        """Receive into a fresh buffer, past what is stale; returns what `read` does.
+
+        Raises:
+            DeviceLostError: It stopped answering, or is no longer set as it was.
+        """
         self.open_receiver(n_samples)
         for _ in range(FLUSHED):
             self.read(n_samples)
         received = self.read(n_samples)
         self.close_receiver()
+        _, applied = self._configured()
+        with self.link.talking("be asked for its settings") as context:
+            require_settings(context, applied, self.name, awake=self._is_awake)
         return received
 
     def open_receiver(self, n_samples: int) -> None:
@@ -128,10 +135,11 @@ class Unit:
 
         Raises:
             DeviceLostError: The unit does not answer: it may still transmit.
+            SettingsError: It refused a part of it, twice; the rest is done.
         """
         try:
             self._fall_silent()
-        except DeviceLostError:  # in the midst of it, or before
+        except DriverError:  # lost before or in the midst of it, or a step was refused
             self._fall_silent()
 
     def reopen(self) -> None:
@@ -157,9 +165,11 @@ class Unit:
             self.link.restore()
         self._is_awake = False
         with self.link.talking("fall silent") as context:
-            silence_outputs(context, self.name)
-            self._drop_buffers()
-            self._is_silenced = True
+            try:
+                silence_outputs(context, self.name)
+                self._is_silenced = True
+            finally:
+                self._drop_buffers()
 
     def _apply(self, settings: RadioSettings) -> RadioSettings:
         with self.link.talking("configure") as context:

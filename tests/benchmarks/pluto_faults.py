@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -97,14 +97,15 @@ def fleet(served: VirtualBench, patience: Patience = PATIENCE) -> Iterator[dict[
     """Open the driver's radios on what is served; close them whatever happens."""
     asked = [replace(one, address=radio.address) for one, radio in zip(REQUESTS, served.radios, strict=True)]
     radios = open_fleet(asked, patience)
-    try:
-        yield radios
-    finally:
+    with ExitStack() as last_first:
         for radio in radios.values():
-            try:
-                radio.close()
-            except DeviceLostError:  # it has gone for good; that it does not transmit is checked at its own end
-                pass
+            last_first.callback(close, radio)
+        yield radios
+
+
+def close(radio: PlutoRadio) -> None:
+    with suppress(DeviceLostError):  # it has gone for good; that it does not transmit is checked at its own end
+        radio.close()
 
 
 def burst(rng: np.random.Generator) -> np.ndarray:

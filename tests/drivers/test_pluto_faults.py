@@ -10,6 +10,7 @@ from pluto_faults import ENDS, N_SAMPLES, REQUESTS, SETTINGS, burst, explained, 
 
 from drivers import DeviceLostError, exchange
 from drivers.virtual.pluto.faults import KINDS, Fault
+from drivers.virtual.pluto.protocol import Write
 from drivers.virtual.serving import VirtualBench
 
 pytestmark = pytest.mark.usefixtures("real_libiio")
@@ -91,6 +92,22 @@ def test_a_unit_that_comes_back_with_other_values_is_not_taken() -> None:
         with pytest.raises(DeviceLostError, match="came back with"):
             exchange(radios, {"station": burst(rng)}, N_SAMPLES, 0.0)
         unit.read = read
+
+
+def test_what_a_lost_connection_sets_late_spoils_no_capture() -> None:
+    """A request that was given up takes effect after everything has been applied anew; here, the one of a stranger."""
+    rng = np.random.default_rng(5)
+    with VirtualBench(REQUESTS, scene()) as served, fleet(served) as radios:
+        for one in radios.values():
+            one.configure(SETTINGS)
+        exchange(radios, {"station": burst(rng)}, N_SAMPLES, 0.0)
+        unit = served.radios[0].unit
+        unit.write(Write("iio:device0", "OUTPUT", "voltage1", "hardwaregain", 3), b"-89")
+        sent = burst(rng)
+        captures = exchange(radios, {"station": sent}, N_SAMPLES, 0.1)
+        assert captures["station"].measured["recoveries"] == 1
+        assert explained(captures["user"].samples, sent) > 0.99
+        assert set(unit._transmit_state().gain_db) == {SETTINGS.tx_gain_db}
 
 
 def test_a_unit_that_never_comes_back_ends_the_run_and_the_other_is_silent() -> None:
