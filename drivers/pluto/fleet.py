@@ -84,6 +84,7 @@ class Fleet:
         self.start_spread_s = start_spread_s
         self._watchdog = watchdog
         self._open = set(units)
+        self._all_silent = True  # as far as they are closed
         self._threads = ThreadPoolExecutor(len(units), thread_name_prefix="pluto")
         self._shares: dict[Unit, Share] = {}
         self._received: dict[Unit, Received] = {}
@@ -127,10 +128,13 @@ class Fleet:
         self._open.discard(unit)
         try:
             unit.close()
+        except BaseException:
+            self._all_silent = False
+            raise
         finally:
             if not self._open:
                 self._threads.shutdown()
-                self._watchdog.release()
+                self._watchdog.release(all_silent=self._all_silent)
 
     def _exchange(self, shares: Mapping[Unit, Share]) -> dict[Unit, Received]:
         if not self._watchdog.is_watching:
