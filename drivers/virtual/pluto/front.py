@@ -20,8 +20,11 @@ __all__ = ["Converted", "Radiation", "ReceiveState", "TransmitState", "convert"]
 
 Complex = NDArray[np.complex128]
 
-# Automatic gain control: the mean level it settles at, which leaves room for peaks.
-AGC_TARGET_DBFS = -12.0
+# Automatic gain control: the mean level that it stays below, the firmware's inner threshold.
+AGC_TARGET_DBFS = -10.0
+# Noise of the receive converters themselves, rms in I and in Q, in steps: about that of the rounding. It is what a real
+# unit reads with an open input at its lowest gain, where the noise of the amplifiers is far below a step.
+CONVERTER_NOISE_STEPS = 0.3
 
 
 @dataclass(frozen=True)
@@ -145,11 +148,18 @@ def convert(
         if gain_db is None:
             gain_db = float(np.clip(np.floor(AGC_TARGET_DBFS + RX_FULL_SCALE_DBM - level_dbm), *gain_range_db))
         full_scale = root_watt(RX_FULL_SCALE_DBM - gain_db)
-        samples, _ = receive(port[np.newaxis], ideal, lo, sample_rate_hz, full_scale, rng)
+        noisy = replace(ideal, noise_figure_db=_noise_figure_db(noise_w, sample_rate_hz, full_scale))
+        samples, _ = receive(port[np.newaxis], noisy, lo, sample_rate_hz, full_scale, rng)
         words[i] = _words(samples[0])
         gains.append(gain_db)
         levels.append(float(level_dbm))
     return Converted(words, tuple(gains), tuple(levels))
+
+
+def _noise_figure_db(noise_w: float, sample_rate_hz: float, full_scale_root_watt: float) -> float:
+    """Return the noise figure of amplifiers and converters together."""
+    converter_w = 2 * (CONVERTER_NOISE_STEPS / RX_FULL_SCALE_WORD * full_scale_root_watt) ** 2
+    return min(float(10 * np.log10((noise_w + converter_w) / thermal_noise_power(sample_rate_hz, 0.0))), 60.0)
 
 
 @lru_cache(maxsize=16)

@@ -31,6 +31,7 @@ __all__ = ["START_DELAY_S", "VirtualPluto"]
 START_DELAY_S = 100e-6
 KERNEL_BUFFERS = 4
 LARGEST_BLOCK = 1 << 24  # bytes: four million samples; the real one's memory for DMA is of that order
+OBSERVED = 1024  # samples over which a level is measured
 BUSY_GRACE_S = 0.05  # the real daemon tries 500 times, 100 us apart, before it says that a device is busy
 
 Words = NDArray[np.int16]
@@ -142,8 +143,11 @@ class VirtualPluto:
     # ------------------------------------------------------------------- attributes
 
     def read(self, where: Read) -> str:
-        """Return what an attribute reads."""
-        return self._attributes.read(where.device, self._file(where))
+        """Return what an attribute reads; levels and automatic gains are measured now."""
+        file = self._file(where)
+        if where.device == PHY and file.startswith("in_voltage") and file.endswith(("_rssi", "_hardwaregain")):
+            self.captured(self._clock.now(self.name), OBSERVED, (0, 0))
+        return self._attributes.read(where.device, file)
 
     def write(self, where: Write, value: bytes) -> None:
         """Write an attribute; what it changes on the air, it changes at once."""
