@@ -393,6 +393,39 @@ def test_in_real_time_blocks_join_until_the_client_is_late() -> None:
     assert starts[5] == pytest.approx(0.013)
 
 
+def flag_of_lost_samples(unit: VirtualPluto, device: str, *, clear: bool = False) -> int:
+    if clear:
+        put(unit, "DEBUG", "", "direct_reg_access", "0x80000088 0x7", device)
+    put(unit, "DEBUG", "", "direct_reg_access", str(0x80000088), device)
+    return int(unit.read(Read(device, "DEBUG", "", "direct_reg_access")), 0)
+
+
+def test_a_register_tells_of_lost_samples() -> None:
+    """As in pyadi-iio's tests of over- and underflow: none while the client keeps up, one when it sleeps."""
+    now = [0.0]
+    _, ann = booted(scene(), PacedClock(lambda: now[0], lambda seconds: now.append(now.pop() + seconds)))
+    heard = ann.open(Open(LPC, RATE_HZ // 1000, 3, cyclic=False))
+    played = ann.open(Open(DDS, RATE_HZ // 1000, 3, cyclic=False))
+    for _ in range(6):
+        played.push(bytes(played.block_bytes))
+        b"".join(heard.read(heard.block_bytes, 1.0))
+    assert (flag_of_lost_samples(ann, LPC), flag_of_lost_samples(ann, DDS)) == (0, 0)
+    now[0] += 0.020
+    assert (flag_of_lost_samples(ann, LPC), flag_of_lost_samples(ann, DDS)) == (4, 1)
+    b"".join(heard.read(heard.block_bytes, 1.0))  # the gap stays told of
+    played.push(bytes(played.block_bytes))
+    assert (flag_of_lost_samples(ann, LPC), flag_of_lost_samples(ann, DDS)) == (4, 1)
+    for _ in range(4):
+        b"".join(heard.read(heard.block_bytes, 1.0))
+        played.push(bytes(played.block_bytes))
+    assert (flag_of_lost_samples(ann, LPC, clear=True), flag_of_lost_samples(ann, DDS, clear=True)) == (0, 0)
+    put(ann, "DEBUG", "", "direct_reg_access", "0x80000000", LPC)
+    assert ann.read(Read(LPC, "DEBUG", "", "direct_reg_access")) == "0x0"
+    for text in ("", "x", "1 2 3", "-1"):
+        with pytest.raises(RefusedError):
+            put(ann, "DEBUG", "", "direct_reg_access", text, LPC)
+
+
 # ---------------------------------------------------------------------------------------------------------- repeatable
 
 
