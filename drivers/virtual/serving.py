@@ -170,6 +170,8 @@ class VirtualBench:
         nodes = {node.name: (number, node) for number, node in enumerate(scene.nodes)}
         self.radios: list[VirtualRadio] = []
         for request in requests:
+            if request.name not in nodes:
+                raise RadioNotFoundError(f"radio {request.name}: the scene has only {', '.join(nodes)}")
             number, node = nodes[request.name]
             place = Place(node, number, scene.carrier_hz, medium, self._clock, scene.seed, plan)
             self.radios.append(_server(request)(request, place))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from drivers.pluto.levels import RX_FULL_SCALE_DBM, RX_FULL_SCALE_WORD, TX_FULL_SCALE_DBM
 from drivers.simulated.front_end import FrontEnd, Oscillator, receive, root_watt, transmit
-from drivers.simulated.impairments import carrier_phase, thermal_noise_power
+from drivers.simulated.impairments import carrier_phase, thermal_noise, thermal_noise_power
 from drivers.virtual.history import History
 from drivers.virtual.medium import is_heard, moved_carrier
 from drivers.virtual.phase_noise import PhaseNoise
@@ -18,10 +18,13 @@ from drivers.virtual.pluto.waveform import Waveform
 
 __all__ = ["Converted", "Radiation", "ReceiveState", "TransmitState", "convert"]
 
-Complex = NDArray[np.complex128]
+Complex = NDArray[np.complexfloating]
 
-# Automatic gain control: the mean level it settles at, which leaves room for peaks.
-AGC_TARGET_DBFS = -12.0
+# Automatic gain control: the mean level that it stays below, the firmware's inner threshold.
+AGC_TARGET_DBFS = -10.0
+# Noise of the receive converters themselves, rms in I and in Q, in steps: about that of the rounding. It is what a real
+# unit reads with an open input at its lowest gain, where the noise of the amplifiers is far below a step.
+CONVERTER_NOISE_STEPS = 0.3
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Radiation:
                 )
                 for i, gain_db in enumerate(state.gain_db)
             ]
-        ).astype(complex)
+        )
         return ports[::-1] if state.swapped else ports
 
 
@@ -145,11 +148,30 @@ def convert(
         if gain_db is None:
             gain_db = float(np.clip(np.floor(AGC_TARGET_DBFS + RX_FULL_SCALE_DBM - level_dbm), *gain_range_db))
         full_scale = root_watt(RX_FULL_SCALE_DBM - gain_db)
-        samples, _ = receive(port[np.newaxis], ideal, lo, sample_rate_hz, full_scale, rng)
-        words[i] = _words(samples[0])
+        noisy = replace(ideal, noise_figure_db=_noise_figure_db(noise_w, sample_rate_hz, full_scale))
+        words[i] = _words(_received(port, noisy, lo, sample_rate_hz, full_scale, rng))
         gains.append(gain_db)
         levels.append(float(level_dbm))
     return Converted(words, tuple(gains), tuple(levels))
+
+
+def _received(
+    port: Complex, front_end: FrontEnd, lo: Oscillator, sample_rate_hz: float, full_scale: float,
+    rng: np.random.Generator,
+) -> NDArray[np.complex64]:  # fmt: skip
+    """Return the samples of a channel, (n,), with noise; noise alone needs no turning and is twice as fast."""
+    plain = not (front_end.iq_gain_db or front_end.iq_phase_deg or front_end.dc_offset)
+    if plain and not port.any():
+        noise_w = thermal_noise_power(sample_rate_hz, front_end.noise_figure_db)
+        return thermal_noise(port.shape, noise_w / full_scale**2, rng)
+    samples, _ = receive(port[np.newaxis], front_end, lo, sample_rate_hz, full_scale, rng)
+    return samples.reshape(port.shape)
+
+
+def _noise_figure_db(noise_w: float, sample_rate_hz: float, full_scale_root_watt: float) -> float:
+    """Return the noise figure of amplifiers and converters together."""
+    converter_w = 2 * (CONVERTER_NOISE_STEPS / RX_FULL_SCALE_WORD * full_scale_root_watt) ** 2
+    return min(float(10 * np.log10((noise_w + converter_w) / thermal_noise_power(sample_rate_hz, 0.0))), 60.0)
 
 
 @lru_cache(maxsize=16)

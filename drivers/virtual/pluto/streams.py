@@ -77,13 +77,14 @@ class ReceiveStream:
     """An open receive buffer.
 
     The kernel fills its blocks one after another without a gap while it has free ones, and drops what comes when it has
-    none: a client that is late reads stale blocks first, and nothing tells it of the gap.
+    none: a client that is late reads stale blocks first, and nothing but a register tells it of the gap.
     """
 
     def __init__(self, unit: Capturing, clock: AirClock, n: int, channels: list[int], count: int) -> None:
         self._unit, self._clock = unit, clock
         self._n, self._channels = n, channels
         self._blocks: list[_Block] = []
+        self._lost = False
         for _ in range(count):
             self._enqueue()
         self._rest: Iterator[memoryview] = iter(())
@@ -93,6 +94,15 @@ class ReceiveStream:
     def block_bytes(self) -> int:
         """Size of one block."""
         return self._n * 2 * len(self._channels)
+
+    def has_lost(self) -> bool:
+        """Return whether samples were dropped, since the buffer was opened or that was forgotten."""
+        self._lost = self._lost or self._clock.now(self._unit.name) > self._blocks[-1].end_s
+        return self._lost
+
+    def forget(self) -> None:
+        """Forget that samples were dropped."""
+        self._lost = False
 
     def read(self, length: int, timeout_s: float) -> Iterator[memoryview]:
         """Yield bytes, in as many pieces as it takes.
@@ -134,6 +144,7 @@ class ReceiveStream:
         rate_hz = self._unit.true_rx_rate_hz
         start_s = self._clock.now(self._unit.name)
         if self._blocks:
+            self._lost = self._lost or start_s > self._blocks[-1].end_s
             start_s = max(start_s, self._blocks[-1].end_s)
         self._blocks.append(_Block(self._unit.next_block(), start_s, start_s + self._n / rate_hz, rate_hz))
         self._clock.let_pass(self._unit.name, self._blocks[-1].end_s)
@@ -150,11 +161,22 @@ class TransmitStream:
         self._count, self._cyclic = count, cyclic
         self._end_s = float("-inf")
         self._pushed = 0
+        self._lost = False
 
     @property
     def block_bytes(self) -> int:
         """Size of one block."""
         return self.samples * 2 * len(self._channels)
+
+    def has_lost(self) -> bool:
+        """Return whether the converters have run dry between blocks, since the first or since that was forgotten."""
+        dry = not self._cyclic and self._pushed > 0 and self._clock.now(self._unit.name) > self._end_s
+        self._lost = self._lost or dry
+        return self._lost
+
+    def forget(self) -> None:
+        """Forget that the converters ran dry."""
+        self._lost = False
 
     def push(self, payload: bytes | bytearray) -> None:
         """Play a block; returns when the kernel has room for another.
@@ -167,6 +189,7 @@ class TransmitStream:
         flat = np.zeros((len(payload) // (2 * len(self._channels)), 2 * self._n_tx), dtype=np.int16)
         flat[:, self._channels] = np.frombuffer(payload, dtype="<i2").reshape(len(flat), -1)
         words = np.ascontiguousarray(flat.reshape(len(flat), self._n_tx, 2).transpose(1, 0, 2))
+        self.has_lost()
         self._pushed += 1
         rate_hz = self._unit.true_tx_rate_hz
         follows = self._end_s > self._clock.now(self._unit.name)

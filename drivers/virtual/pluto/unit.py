@@ -14,12 +14,12 @@ from drivers.virtual.air_time import AirClock
 from drivers.virtual.history import History
 from drivers.virtual.medium import Medium
 from drivers.virtual.phase_noise import PhaseNoise
-from drivers.virtual.pluto.catalogue import DDS, LPC, PHY, Chip, devices
+from drivers.virtual.pluto.catalogue import DDS, LPC, PHY, REGISTER, Chip, devices
 from drivers.virtual.pluto.description import Device, context_xml
 from drivers.virtual.pluto.faults import FaultPlan
 from drivers.virtual.pluto.front import Radiation, ReceiveState, TransmitState, convert
 from drivers.virtual.pluto.protocol import Open, Read, Write
-from drivers.virtual.pluto.rules import RefusedError
+from drivers.virtual.pluto.rules import RefusedError, register
 from drivers.virtual.pluto.settled import generators, looped_back, receive_state, transmit_state
 from drivers.virtual.pluto.streams import ReceiveStream, TransmitStream
 from drivers.virtual.pluto.transceiver import RX_LO, TX_LO, Transceiver
@@ -31,6 +31,9 @@ __all__ = ["START_DELAY_S", "VirtualPluto"]
 START_DELAY_S = 100e-6
 KERNEL_BUFFERS = 4
 LARGEST_BLOCK = 1 << 24  # bytes: four million samples; the real one's memory for DMA is of that order
+STATUS = 0x80000088  # the register of both cores that tells of lost samples, and its bits
+LOST = {LPC: 4, DDS: 1}
+OBSERVED = 1024  # samples over which a level is measured
 BUSY_GRACE_S = 0.05  # the real daemon tries 500 times, 100 us apart, before it says that a device is busy
 
 Words = NDArray[np.int16]
@@ -89,6 +92,7 @@ class VirtualPluto:
         self._freed = threading.Condition(self._lock)
         self._counts = {DDS: KERNEL_BUFFERS, LPC: KERNEL_BUFFERS}
         self._open: list[tuple[Stream, str, bool]] = []
+        self._selected = dict.fromkeys(LOST, 0)
         self._buffers: tuple[Buffer, ...] = ()
         self._blocks = self._starts = self._jumps = 0
         self._phases_rad, self._tunes = {RX_LO: 0.0, TX_LO: 0.0}, 0
@@ -142,8 +146,14 @@ class VirtualPluto:
     # ------------------------------------------------------------------- attributes
 
     def read(self, where: Read) -> str:
-        """Return what an attribute reads."""
-        return self._attributes.read(where.device, self._file(where))
+        """Return what an attribute reads; levels and automatic gains are measured now."""
+        file = self._file(where)
+        if where.device == PHY and file.startswith("in_voltage") and file.endswith(("_rssi", "_hardwaregain")):
+            self.captured(self._clock.now(self.name), OBSERVED, (0, 0))
+        if where.device in LOST and file == f"debug/{REGISTER}":
+            lost = self._selected[where.device] == STATUS and any(one.has_lost() for one in self._streams(where.device))
+            return f"0x{LOST[where.device] if lost else 0:X}"
+        return self._attributes.read(where.device, file)
 
     def write(self, where: Write, value: bytes) -> None:
         """Write an attribute; what it changes on the air, it changes at once."""
@@ -155,6 +165,9 @@ class VirtualPluto:
         except UnicodeDecodeError:
             raise RefusedError(errno.EINVAL) from None
         with self._lock:
+            if where.device in LOST and file == f"debug/{REGISTER}":
+                self._write_register(where.device, text)
+                return
             self._attributes.write(where.device, file, text)
             if file in self._phases_rad:
                 self._draw_phase(file)
@@ -163,6 +176,17 @@ class VirtualPluto:
                 one if one.rate_hz == rate_hz else replace(one, rate_hz=rate_hz) for one in self._buffers
             )
             self._settle()
+
+    def _write_register(self, device: str, text: str) -> None:
+        """Select a register, and clear the flag of lost samples by writing it; all others ignore what is written."""
+        self._selected[device], value = register(text.rstrip("\0"))
+        if value is not None and self._selected[device] == STATUS and value & LOST[device]:
+            for stream in self._streams(device):
+                stream.forget()
+
+    def _streams(self, device: str) -> list[Stream]:
+        with self._lock:
+            return [stream for stream, where, _ in self._open if where == device]
 
     def _file(self, where: Read | Write) -> str:
         file = self.device(where.device).file(where.kind, where.channel, where.attribute)

@@ -119,13 +119,15 @@ class Buffer:
 
     def _late_by(self, part: float) -> Complex:
         """Return the period as seen a part of a sample later; a receiver asks for the same part again and again."""
-        if part not in self._seen:
-            if len(self._seen) >= KEPT:
-                self._seen.clear()
+        seen = self._seen.get(part)
+        if seen is None:
             turns = np.fft.fftfreq(self.digital.shape[1]) * part
             spectrum = scipy.fft.fft(self.digital) * np.exp(2j * np.pi * turns).astype(np.complex64)
-            self._seen[part] = scipy.fft.ifft(spectrum, overwrite_x=True)
-        return self._seen[part]
+            seen = np.asarray(scipy.fft.ifft(spectrum, overwrite_x=True), dtype=np.complex64)
+            if len(self._seen) >= KEPT:
+                self._seen.clear()
+            self._seen[part] = seen
+        return seen
 
 
 @dataclass(frozen=True)
