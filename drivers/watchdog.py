@@ -21,7 +21,7 @@ __all__ = ["SILENCERS", "Watchdog"]
 SILENCERS = {"pluto": ("drivers.pluto.opening", "silence_unit")}
 GOODBYE = "goodbye"
 TRIES = 3  # a device may still be busy with the connection that the controller has lost
-ENDS_S = 5.0  # a watchdog that was told goodbye ends at once
+ENDS_S = 10.0  # a watchdog that was told goodbye ends at once, another one when it has tried everything
 
 
 class Watchdog:
@@ -44,12 +44,17 @@ class Watchdog:
         """Whether the process lives."""
         return self._guard.poll() is None
 
-    def release(self) -> None:
-        """End it without touching a radio: they have been silenced. Calling it again does nothing."""
+    def release(self, *, all_silent: bool = True) -> None:
+        """End it, and wait for its end. Calling it again does nothing.
+
+        Args:
+            all_silent: Whether all radios have been silenced; if not, it tries so itself before it ends.
+        """
         if self._guard.stdin is None or self._guard.stdin.closed:
             return
         try:
-            self._guard.stdin.write(GOODBYE)
+            if all_silent:
+                self._guard.stdin.write(GOODBYE)
             self._guard.stdin.close()
         except BrokenPipeError:  # it was killed before; nothing watches, and nothing needs to any more
             pass

@@ -123,7 +123,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="[RADIO/]KIND[@N|%%PERCENT][,seconds=S]",
-        help="what shall go wrong, at the N-th occasion or at random; may be given again",
+        help="what shall go wrong, at the N-th occasion (the first) or at random; may be given again. KIND is refuse, "
+        "stall, late-reply, short-read, die, out-of-range, busy, timeout, phase-jump or swapped-ports",
     )
 
     info = commands.add_parser("info", help="say what is in a recording or a scenario")

@@ -84,6 +84,7 @@ class Fleet:
         self.start_spread_s = start_spread_s
         self._watchdog = watchdog
         self._open = set(units)
+        self._all_silent = True  # as far as they are closed
         self._threads = ThreadPoolExecutor(len(units), thread_name_prefix="pluto")
         self._shares: dict[Unit, Share] = {}
         self._received: dict[Unit, Received] = {}
@@ -127,10 +128,13 @@ class Fleet:
         self._open.discard(unit)
         try:
             unit.close()
+        except BaseException:
+            self._all_silent = False
+            raise
         finally:
             if not self._open:
                 self._threads.shutdown()
-                self._watchdog.release()
+                self._watchdog.release(all_silent=self._all_silent)
 
     def _exchange(self, shares: Mapping[Unit, Share]) -> dict[Unit, Received]:
         if not self._watchdog.is_watching:
@@ -146,7 +150,7 @@ class Fleet:
                 recoveries += 1
                 if recoveries > RECOVERIES:
                     raise
-                self._all(Unit.reopen, [unit for unit in shares if unit.lost])
+                self._all(Unit.reopen, [unit for unit in shares if unit.is_lost])
                 continue
             if apart_s <= self.start_spread_s:
                 break
@@ -195,7 +199,7 @@ class Fleet:
             received = self._all(lambda unit: unit.receive(shares[unit].n_samples), shares)
             return dict(zip(shares, received, strict=True))
         finally:
-            self._all(Unit.stop, [unit for unit in senders if not unit.lost])
+            self._all(Unit.stop, [unit for unit in senders if not unit.is_lost])
 
     def _all(self, function: Callable[[Unit], T], units: Iterable[Unit]) -> list[T]:
         """Call a function for units at once; when all are through, raise the first error if there is one."""

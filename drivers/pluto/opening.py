@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from drivers.errors import RadioNotFoundError
 from drivers.pluto.addresses import uris
 from drivers.pluto.fleet import Fleet
+from drivers.pluto.link import Patience
 from drivers.pluto.radio import Part, PlutoRadio
-from drivers.pluto.unit import Patience, Unit
+from drivers.pluto.unit import Unit
 from drivers.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -67,24 +68,24 @@ def silence_unit(uri: str) -> None:
 def _require_distinct(units: Sequence[Unit]) -> None:
     seen: dict[str, Unit] = {}
     for unit in units:
-        if unit.serial in seen:
-            other = seen[unit.serial]
+        if unit.link.serial in seen:
+            other = seen[unit.link.serial]
             raise RadioNotFoundError(
                 f"{unit.name} is also at {other.uri}, for radio {other.radio}; a unit belongs to one radio only"
             )
-        seen[unit.serial] = unit
+        seen[unit.link.serial] = unit
 
 
 def _shared_out(request: RadioRequest, units: Sequence[Unit]) -> list[Part]:
     """Return how many channels of each unit a radio uses: from the first unit on, as many as it has."""
     n_tx, n_rx, parts = request.n_tx, request.n_rx, []
     for unit in units:
-        part = Part(unit, min(n_tx, unit.n_channels), min(n_rx, unit.n_channels))
+        part = Part(unit, min(n_tx, unit.link.n_channels), min(n_rx, unit.link.n_channels))
         n_tx, n_rx = n_tx - part.n_tx, n_rx - part.n_rx
         parts.append(part)
     if n_tx or n_rx:
-        have = sum(unit.n_channels for unit in units)
-        named = ", ".join(f"{unit.serial} ({unit.model})" for unit in units)
+        have = sum(unit.link.n_channels for unit in units)
+        named = ", ".join(f"{unit.link.serial} ({unit.link.model})" for unit in units)
         raise RadioNotFoundError(
             f"radio {request.name}: {request.n_tx} transmit and {request.n_rx} receive channels are asked for, "
             f"{named} has {have} of each; switch it to 2R2T, or add a unit: pluto:ip:A+ip:B"

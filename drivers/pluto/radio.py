@@ -57,8 +57,8 @@ class PlutoRadio:
     def capabilities(self) -> Capabilities:
         """See `drivers.Radio`."""
         return Capabilities(
-            model=" + ".join(part.unit.model for part in self._parts),
-            serial="+".join(part.unit.serial for part in self._parts),
+            model=" + ".join(part.unit.link.model for part in self._parts),
+            serial="+".join(part.unit.link.serial for part in self._parts),
             n_tx=sum(part.n_tx for part in self._parts),
             n_rx=sum(part.n_rx for part in self._parts),
             center_hz=CENTER_HZ,
@@ -68,7 +68,7 @@ class PlutoRadio:
             tx_full_scale_dbm=transmit.FULL_SCALE_DBM,
             rx_full_scale_dbm=receive.FULL_SCALE_DBM,
             start_spread_s=self._fleet.start_spread_s,
-            tx_coherence=tuple(part.unit.serial for part in self._parts for _ in range(part.n_tx)),
+            tx_coherence=tuple(part.unit.link.serial for part in self._parts for _ in range(part.n_tx)),
         )
 
     def configure(self, settings: RadioSettings) -> RadioSettings:

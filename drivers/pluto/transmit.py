@@ -83,16 +83,18 @@ def interleaved(words: Words, n_channels: int, n_samples: int) -> NDArray[np.int
 
 def fidelity(samples: NDArray[np.complex64], words: Words) -> Fidelity:
     """Return how faithfully words carry samples, (n_tx, n_samples), by least squares a port."""
-    carried = words.iq.astype(np.float32).view(np.complex64)[..., 0] / (_SCALE * TX_WORD_STEP)
-    power = np.sum(np.abs(samples) ** 2, axis=1, dtype=float)
+    error = words.iq.astype(np.float32)
+    error *= np.float32(1 / (_SCALE * TX_WORD_STEP))
+    error -= np.ascontiguousarray(samples).view(np.float32).reshape(error.shape)
+    errors = error.reshape(len(samples), -1).view(np.complex64)
+    power = np.array([np.vdot(port, port).real for port in samples], dtype=float)
     if not power.any():
         return Fidelity(np.nan, np.nan, np.nan, words.clipped)
-    error = float(np.sum(np.abs(carried - samples) ** 2, dtype=float))
-    sends = power > 0
-    gains = np.sum(samples[sends].conj() * carried[sends], axis=1, dtype=complex) / power[sends]
+    sends = np.flatnonzero(power)
+    gains = np.array([1 + complex(np.vdot(samples[i], errors[i])) / power[i] for i in sends])
     with np.errstate(divide="ignore"):  # a port too weak for the converter is off by -inf dB, and that is the truth
         level_db = 20 * np.log10(np.abs(gains / gains[0])) if gains[0] else np.full(len(gains), np.nan)
-        evm_db = float(10 * np.log10(error / power.sum()))
+        evm_db = float(10 * np.log10(np.vdot(errors, errors).real / power.sum()))
     phase_rad = np.angle(gains * gains[0].conj())
     return Fidelity(evm_db, _furthest(level_db), _furthest(phase_rad), words.clipped)
 

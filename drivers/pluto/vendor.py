@@ -15,6 +15,7 @@ from drivers.errors import RadioNotFoundError, VendorLibraryError
 __all__ = ["Context", "libraries", "open_context"]
 
 PHY, ADC, DAC = "ad9361-phy", "cf-ad9361-lpc", "cf-ad9361-dds-core-lpc"
+TX_OSCILLATOR = "altvoltage1"
 WORDS_A_CHANNEL = 2  # I and Q are a scan element each
 
 _stderr = threading.Lock()
@@ -62,6 +63,7 @@ class Context:
         model: The maker's name of it, with the transceiver's.
         n_channels: Transmit channels, and as many receive channels.
         sdr: pyadi's object, `adi.Pluto` or `adi.ad9361`, on this context.
+        tx_oscillator: The channel that is the transmit oscillator.
         adc: The device that receives.
         dac: The device that transmits.
     """
@@ -70,6 +72,7 @@ class Context:
     model: str
     n_channels: int
     sdr: Any
+    tx_oscillator: Any
     adc: Any
     dac: Any
     _iio: Any
@@ -83,7 +86,7 @@ class Context:
 
     def forget(self) -> None:
         """Let go of everything that keeps the library's context open; buffers must be gone by then."""
-        self.sdr = self.adc = self.dac = None
+        self.sdr = self.tx_oscillator = self.adc = self.dac = None
 
 
 def open_context(radio: str, uri: str, timeout_s: float) -> Context:
@@ -118,10 +121,11 @@ def open_context(radio: str, uri: str, timeout_s: float) -> Context:
             "load the maker's plutosdr-fw"
         )
     adc, dac = context.find_device(ADC), context.find_device(DAC)
+    tx_oscillator = context.find_device(PHY).find_channel(TX_OSCILLATOR, True)
     n_channels = sum(channel.scan_element for channel in adc.channels) // WORDS_A_CHANNEL
     model = f"{facts.get('hw_model', 'Pluto')}, {facts.get('ad9361-phy,model', 'AD936x')}, {n_channels}R{n_channels}T"
     sdr = adi.Pluto(context) if n_channels == 1 else adi.ad9361(context)
-    return Context(facts["hw_serial"], model, n_channels, sdr, adc, dac, iio)
+    return Context(facts["hw_serial"], model, n_channels, sdr, tx_oscillator, adc, dac, iio)
 
 
 @contextmanager

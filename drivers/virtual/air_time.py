@@ -34,14 +34,19 @@ class AirClock(Protocol):
         """Let a radio's time pass if it is virtual: what it has begun to capture by then counts as captured."""
         ...
 
+    def stop(self) -> None:
+        """Let nobody wait any more: the radios are switched off."""
+        ...
+
 
 class PacedClock:
     """Air time is the wall clock: a capture takes as long as its samples."""
 
     def __init__(
-        self, monotonic_s: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+        self, monotonic_s: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] | None = None
     ) -> None:
-        self._monotonic_s, self._sleep = monotonic_s, sleep
+        self._stopped = threading.Event()
+        self._monotonic_s, self._sleep = monotonic_s, sleep or self._stopped.wait
         self._origin_s = monotonic_s()
 
     def now(self, radio: str) -> float:
@@ -54,8 +59,12 @@ class PacedClock:
 
     def wait_until(self, radio: str, time_s: float) -> None:
         """See `AirClock`."""
-        while (left_s := time_s - self.now(radio)) > 0:
+        while (left_s := time_s - self.now(radio)) > 0 and not self._stopped.is_set():
             self._sleep(left_s)
+
+    def stop(self) -> None:
+        """See `AirClock`."""
+        self._stopped.set()
 
     def let_pass(self, radio: str, time_s: float) -> None:
         """See `AirClock`; the wall clock does not hurry."""
@@ -103,3 +112,6 @@ class FastClock:
         """See `AirClock`."""
         with self._lock:
             self._captured_s[radio] = max(self._captured_s.get(radio, 0.0), time_s)
+
+    def stop(self) -> None:
+        """See `AirClock`; nobody waits anyhow."""

@@ -7,7 +7,8 @@ continuous, that every receiver asks for its own window, and that carriers and c
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from functools import lru_cache
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 from drivers.errors import RadioNotFoundError
 from drivers.simulated.air import propagate
 from drivers.simulated.impairments import carrier_phase, oscillator_phase
-from drivers.simulated.paths import Propagation
+from drivers.simulated.paths import Path, Propagation
 from drivers.simulated.scene import Scene
 
-__all__ = ["Medium", "Transmitter", "is_heard", "moved_carrier"]
+__all__ = ["Medium", "Transmitter", "faded", "is_heard", "moved_carrier"]
 
 Complex = NDArray[np.complex128]
+Envelopes = NDArray[np.complexfloating]
 
 # Samples before and after a window that are carried along and dropped: a delay by a part of a sample reaches that far.
 ROOM = 64
@@ -29,7 +31,7 @@ ROOM = 64
 class Transmitter(Protocol):
     """Something that may be on the air at any time."""
 
-    def ports(self, start_s: float, n: int, sample_rate_hz: float, center_hz: float) -> Complex | None:
+    def ports(self, start_s: float, n: int, sample_rate_hz: float, center_hz: float) -> Envelopes | None:
         """Return what leaves the antenna ports in a window.
 
         Args:
@@ -49,7 +51,7 @@ def is_heard(from_hz: float, center_hz: float, sample_rate_hz: float) -> bool:
     return abs(from_hz - center_hz) <= sample_rate_hz / 2
 
 
-def moved_carrier(samples: Complex, from_hz: float, to_hz: float, start_s: float, sample_rate_hz: float) -> Complex:
+def moved_carrier(samples: Envelopes, from_hz: float, to_hz: float, start_s: float, sample_rate_hz: float) -> Envelopes:
     """Return envelopes about another carrier: the same waves, seen from a receiver that is tuned elsewhere.
 
     Args:
@@ -62,7 +64,7 @@ def moved_carrier(samples: Complex, from_hz: float, to_hz: float, start_s: float
     if from_hz == to_hz:
         return samples
     phase_rad = carrier_phase(samples.shape[-1], from_hz - to_hz, sample_rate_hz, start_s)
-    return np.asarray(oscillator_phase(samples, phase_rad), dtype=complex)
+    return oscillator_phase(samples, phase_rad)
 
 
 class Medium:
@@ -78,6 +80,7 @@ class Medium:
         self._lock = threading.Lock()
         self._transmitters: dict[str, Transmitter] = {}
         self._origin_s: float | None = None
+        self._longest_s: dict[str, float] = {}
 
     def register(self, name: str, transmitter: Transmitter) -> None:
         """Let a node of the scene transmit; what it registered before is replaced.
@@ -105,42 +108,60 @@ class Medium:
             center_hz: The carrier it is nominally tuned to.
 
         Returns:
-            Complex envelopes about that carrier in root-watt, shape (n_rx, n).
+            Complex envelopes about that carrier in root-watt, shape (n_rx, n); not to be written to.
 
         Raises:
             RadioNotFoundError: The scene has no such node.
         """
         self._require_known(name)
-        middle_s = n / sample_rate_hz / 2
-        with self._lock:  # the paths of resting users are computed once and kept
+        with self._lock:
             transmitters = dict(self._transmitters)
-            scene_s = 0.0 if self._origin_s is None else start_s - self._origin_s
-            paths = [path for path in self._propagation.at(scene_s + middle_s) if path.rx == name]
-        longest_s = max((path.delay_s for path in paths), default=0.0)
+            longest_s = self._longest_s.get(name) or self._paths_to(name, 0.0)[1]
         before = ROOM + int(np.ceil(longest_s * sample_rate_hz))
         total, from_s = before + n + ROOM, start_s - before / sample_rate_hz
         sent = {
-            who: _faded(one, ROOM // 2)
+            who: faded(one, ROOM // 2)
             for who, what in transmitters.items()
             if (one := what.ports(from_s, total, sample_rate_hz, center_hz)) is not None
         }
         if not sent:
-            return np.zeros((self._n_rx[name], n), dtype=complex)
+            return _silence(self._n_rx[name], n)
+        middle_s = n / sample_rate_hz / 2
         with self._lock:
             self._origin_s = start_s if self._origin_s is None else self._origin_s
+            paths, _ = self._paths_to(name, start_s - self._origin_s + middle_s)
         computed_at_s = before / sample_rate_hz + middle_s
-        received = propagate(paths, sent, {name: self._n_rx[name]}, total, sample_rate_hz, computed_at_s)[name]
+        in_either_precision = cast("dict[str, Complex]", sent)  # single is twice as fast, and exact to -140 dB
+        received = propagate(
+            paths, in_either_precision, {name: self._n_rx[name]}, total, sample_rate_hz, computed_at_s
+        )[name]
         return received[:, before : before + n]
+
+    def _paths_to(self, name: str, time_s: float) -> tuple[list[Path], float]:
+        """Return the paths to a node, of which those of resting users are computed once, and the longest's delay.
+
+        The delay is kept for the next window: in the meantime nobody moves by as much as ROOM samples.
+        """
+        paths = [path for path in self._propagation.at(time_s) if path.rx == name]
+        self._longest_s[name] = max((path.delay_s for path in paths), default=0.0)
+        return paths, self._longest_s[name]
 
     def _require_known(self, name: str) -> None:
         if name not in self._n_rx:
             raise RadioNotFoundError(f"radio {name}: the scene has only {', '.join(self._n_rx)}")
 
 
-def _faded(samples: Complex, n: int) -> Complex:
+@lru_cache(maxsize=16)
+def _silence(n_rx: int, n: int) -> Complex:
+    silence = np.zeros((n_rx, n), dtype=complex)
+    silence.flags.writeable = False
+    return silence
+
+
+def faded(samples: Envelopes, n: int) -> Envelopes:
     """Return a window whose first and last n samples fade: cut off hard, they would ring into its middle."""
-    rise = np.sin(np.pi / 2 * (np.arange(n) + 0.5) / n) ** 2
-    faded = np.array(samples, dtype=complex)
-    faded[:, :n] *= rise
-    faded[:, -n:] *= rise[::-1]
-    return faded
+    rise = (np.sin(np.pi / 2 * (np.arange(n) + 0.5) / n) ** 2).astype(samples.real.dtype)
+    softened = samples.copy()
+    softened[:, :n] *= rise
+    softened[:, -n:] *= rise[::-1]
+    return softened

@@ -170,13 +170,15 @@ class VirtualBench:
                 there = ", ".join(request.name for request in requests)
                 raise SettingsError(f"fault {fault.kind}: there is no radio {fault.radio}; there are {there}")
         self.paced = paced or any(request.address.partition(":")[0] in REAL_TIME for request in requests)
-        clock: AirClock = PacedClock() if self.paced else FastClock(frame_period_s)
+        self._clock: AirClock = PacedClock() if self.paced else FastClock(frame_period_s)
         medium = Medium(scene)
         nodes = {node.name: (number, node) for number, node in enumerate(scene.nodes)}
         self.radios: list[VirtualRadio] = []
         for request in requests:
+            if request.name not in nodes:
+                raise RadioNotFoundError(f"radio {request.name}: the scene has only {', '.join(nodes)}")
             number, node = nodes[request.name]
-            place = Place(node, number, scene.carrier_hz, medium, clock, scene.seed, plan)
+            place = Place(node, number, scene.carrier_hz, medium, self._clock, scene.seed, plan)
             self.radios.append(_server(request)(request, place))
         try:
             for radio in self.radios:
@@ -192,6 +194,7 @@ class VirtualBench:
 
     def close(self) -> None:
         """Cut all clients and switch all radios off."""
+        self._clock.stop()
         for radio in self.radios:
             radio.close()
 

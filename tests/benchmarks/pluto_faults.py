@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,9 +26,9 @@ from drivers import (
     SettingsError,
     exchange,
 )
+from drivers.pluto.link import Patience
 from drivers.pluto.opening import open_fleet
 from drivers.pluto.radio import PlutoRadio
-from drivers.pluto.unit import Patience
 from drivers.simulated.scene import Node, Scene
 from drivers.virtual.pluto.faults import KINDS, Fault
 from drivers.virtual.serving import VirtualBench
@@ -39,8 +39,8 @@ N_SAMPLES = 512
 EXCHANGES = 3
 SETTINGS = RadioSettings(center_hz=2.4e9, sample_rate_hz=1e6, tx_gain_db=-12.0, rx_gain_db=45.0)
 REQUESTS = [RadioRequest("station", "pluto:ip:virtual", 2, 2), RadioRequest("user", "pluto:ip:virtual", 0, 1)]
-PATIENCE = Patience(timeout_s=0.25, reopen_s=0.3)
-SECONDS = {"late-reply": 0.4}  # later than the driver waits
+PATIENCE = Patience(timeout_s=0.4, reopen_s=0.3)
+SECONDS = {"late-reply": 0.6}  # later than the driver waits
 EXPLAINED = 0.99  # of a capture's energy, by the frame that was sent
 REACH = 2  # samples: how far from its place a frame may be, by sampling and by rounding
 BAND = N_SAMPLES // 4  # bins of the frame's spectrum: oversampled, as frames are
@@ -97,14 +97,15 @@ def fleet(served: VirtualBench, patience: Patience = PATIENCE) -> Iterator[dict[
     """Open the driver's radios on what is served; close them whatever happens."""
     asked = [replace(one, address=radio.address) for one, radio in zip(REQUESTS, served.radios, strict=True)]
     radios = open_fleet(asked, patience)
-    try:
-        yield radios
-    finally:
+    with ExitStack() as last_first:
         for radio in radios.values():
-            try:
-                radio.close()
-            except DeviceLostError:  # it has gone for good; that it does not transmit is checked at its own end
-                pass
+            last_first.callback(close, radio)
+        yield radios
+
+
+def close(radio: PlutoRadio) -> None:
+    with suppress(DeviceLostError):  # it has gone for good; that it does not transmit is checked at its own end
+        radio.close()
 
 
 def burst(rng: np.random.Generator) -> np.ndarray:
@@ -119,7 +120,7 @@ def occasions() -> Counter[tuple[str, str]]:
     """Count, in a run without faults, how often each radio gives each kind of fault an occasion."""
     never = [Fault(kind, nth=10**8) for kind in KINDS]
     with VirtualBench(REQUESTS, scene(), faults=never) as served:
-        with fleet(served) as radios:
+        with fleet(served, Patience()) as radios:
             use(radios, np.random.default_rng(0), Case(), served)
         counts: Counter[tuple[str, str]] = Counter()
         for fault, by_radio in zip(served.faults.faults, served.faults._counts, strict=True):
@@ -204,7 +205,7 @@ def not_as_asked(served: VirtualBench) -> list[str]:
     found = []
     for radio in served.radios:
         sends, hears = radio.unit._transmit_state(), radio.unit._receive_state()
-        rate_hz = radio.unit.true_rate_hz
+        rate_hz = radio.unit.true_rx_rate_hz
         ok = (
             rate_hz == SETTINGS.sample_rate_hz
             and {sends.center_hz, hears.center_hz} == {SETTINGS.center_hz}
@@ -217,14 +218,16 @@ def not_as_asked(served: VirtualBench) -> list[str]:
 
 
 def not_silent(served: VirtualBench, kind: str) -> list[str]:
-    """Return which attenuators are not at their maximum; a unit that takes no more connections cannot be told."""
+    """Return whose attenuators are open or oscillator is on; a unit that takes no more connections cannot be told."""
     if kind == "refuse":
         return []
-    return [
-        f"{radio.name} is left at {radio.unit._transmit_state().gain_db} dB"
-        for radio in served.radios
-        if not set(radio.unit._transmit_state().gain_db) <= {-89.75, BOOTED_DB}
-    ]
+    found = []
+    for radio in served.radios:
+        gains_db = set(radio.unit._transmit_state().gain_db)
+        is_off = radio.unit._attributes.read("iio:device0", "out_altvoltage1_TX_LO_powerdown") == "1"
+        if gains_db != {BOOTED_DB} and (gains_db != {-89.75} or not is_off):
+            found.append(f"{radio.name} is left at {gains_db} dB, oscillator {'off' if is_off else 'on'}")
+    return found
 
 
 def faults(scaled: Callable[[int], int]) -> list[Check]:

@@ -155,6 +155,8 @@ def nothing_stays_open() -> Iterator[None]:
 
 @pytest.fixture(params=[simulated, replayed, plutos, usrps], ids=["simulated", "replay", "pluto", "usrp"])
 def opener(request: pytest.FixtureRequest) -> Opener:
+    if request.param is plutos:
+        request.getfixturevalue("real_libiio")
     return request.param
 
 

@@ -189,7 +189,7 @@ def test_who_hears_nobody_says_so() -> None:
     west = frames(rng)[0].astype(np.complex64)
     captured = {"user": noise(rng, 1, N).astype(np.complex64)}
     heard = hearings(captured, {"west": west}, RATE_HZ)
-    with pytest.raises(SampleLossError, match="user: hears none of the transmitters.*5000 Hz"):
+    with pytest.raises(SampleLossError, match=r"user: hears none of the transmitters.*5000 Hz"):
         placed("user", captured["user"], heard["user"], RATE_HZ)
 
 

@@ -18,6 +18,8 @@ from drivers.pluto.opening import open_fleet
 from drivers.virtual.serving import VirtualBench
 from drivers.watchdog import Watchdog
 
+pytestmark = pytest.mark.usefixtures("real_libiio")
+
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 20.0  # on a busy machine; alone it takes about one second
 
@@ -32,7 +34,8 @@ radios = open_fleet(asked, PATIENCE)
 for radio in radios.values():
     radio.configure(SETTINGS)
 unit = radios["station"]._parts[0].unit
-unit._context.sdr.dds_single_tone(100_000, 0.5)
+unit._wake()
+unit.link._context.sdr.dds_single_tone(100_000, 0.5)
 sys.stdout.write("on the air\\n")
 sys.stdout.flush()
 time.sleep(600)
@@ -56,6 +59,12 @@ def gains_db(served: VirtualBench) -> set[float]:
     return {gain for radio in served.radios for gain in radio.unit._transmit_state().gain_db}
 
 
+def is_off(served: VirtualBench) -> bool:
+    """Whether the transmit oscillators are off."""
+    files = [radio.unit._attributes.read("iio:device0", "out_altvoltage1_TX_LO_powerdown") for radio in served.radios]
+    return files == ["1", "1"]
+
+
 def test_a_controller_killed_with_9_leaves_nobody_on_the_air(served: VirtualBench) -> None:
     addresses = [radio.address for radio in served.radios]
     controller = subprocess.Popen(
@@ -73,7 +82,7 @@ def test_a_controller_killed_with_9_leaves_nobody_on_the_air(served: VirtualBenc
     finally:
         controller.kill()
         controller.communicate()
-    wait_until("silence", lambda: served.transmitting == [] and gains_db(served) == {-89.75})
+    wait_until("silence", lambda: served.transmitting == [] and gains_db(served) == {-89.75} and is_off(served))
 
 
 def test_a_clean_end_needs_no_watchdog(served: VirtualBench) -> None:

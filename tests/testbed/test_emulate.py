@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from drivers.virtual.pluto.faults import KINDS
+
 ROOT = Path(__file__).parents[2]
 TO_PLUTOS = [
     ("n_tx = 4\nn_rx = 6\nradio = \"simulated\"", "n_tx = 2\nn_rx = 2\nradio = \"pluto:ip:192.168.2.1\""),
@@ -88,6 +90,12 @@ def test_it_keeps_a_loopback_port_makes_faults_and_says_who_was_still_transmitti
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
         assert process.stdout.read() == "ended; STILL TRANSMITTING until now: west\n"
+
+
+def test_the_help_names_every_fault(call: Callable) -> None:
+    status, text, _ = call("emulate", "--help")
+    assert status == 0
+    assert [kind for kind in KINDS if kind not in " ".join(text.split())] == []
 
 
 def test_a_port_that_is_taken_is_named(on_plutos: Path, refused: Callable) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from drivers.virtual.pluto.description import Channel, Device
 
-__all__ = ["CHIPS", "DDS", "LPC", "PHY", "XADC", "Chip", "attribute_values", "devices"]
+__all__ = ["CHIPS", "DDS", "LPC", "PHY", "REGISTER", "XADC", "Chip", "attribute_values", "devices"]
 
 PHY, XADC, DDS, LPC = "iio:device0", "iio:device1", "iio:device2", "iio:device3"
 
@@ -57,6 +57,7 @@ PHY_OWN = ("calib_mode", "calib_mode_available", "ensm_mode", "ensm_mode_availab
            "rx_path_rates", "trx_rate_governor", "trx_rate_governor_available", "tx_path_rates", "xo_correction",
            "xo_correction_available")  # fmt: skip
 PHY_DEBUG = ("loopback", "adi,2rx-2tx-mode-enable", "adi,frequency-division-duplex-mode-enable")
+REGISTER = "direct_reg_access"
 BUFFER = ("data_available", "length_align_bytes", "watermark")
 RAILS = {"vccint": 1387, "vccaux": 2455, "vccbram": 1383, "vccpint": 1387, "vccpaux": 2453, "vccoddr": 1856}
 TONES = tuple(f"{part}_F{number}" for part in "IQ" for number in (1, 2))
@@ -67,8 +68,8 @@ def devices(n: int) -> tuple[Device, ...]:
     return (
         Device(PHY, "ad9361-phy", _phy_channels(n), PHY_OWN, debug=PHY_DEBUG),
         Device(XADC, "xadc", _xadc_channels(), ("sampling_frequency",)),
-        Device(DDS, "cf-ad9361-dds-core-lpc", _dds_channels(n), buffer=BUFFER),
-        Device(LPC, "cf-ad9361-lpc", _lpc_channels(n), buffer=BUFFER),
+        Device(DDS, "cf-ad9361-dds-core-lpc", _dds_channels(n), debug=(REGISTER,), buffer=BUFFER),
+        Device(LPC, "cf-ad9361-lpc", _lpc_channels(n), debug=(REGISTER,), buffer=BUFFER),
     )
 
 
@@ -133,7 +134,8 @@ def attribute_values(chip: Chip) -> dict[tuple[str, str], str]:
             "in_temp0_scale": "123.040771484"}  # fmt: skip
     for i, (name, raw) in enumerate(RAILS.items()):
         xadc |= {f"in_voltage{i}_{name}_raw": str(raw), f"in_voltage{i}_{name}_scale": "0.732421875"}
-    streams = {"buffer/data_available": "0", "buffer/length_align_bytes": "8", "buffer/watermark": "2048"}
+    streams = {"buffer/data_available": "0", "buffer/length_align_bytes": "8", "buffer/watermark": "2048",
+               f"debug/{REGISTER}": "0x0"}  # fmt: skip
     dds = dict(streams)
     for channel in _dds_channels(chip.n):
         for name, file in channel.files.items():

@@ -14,6 +14,7 @@ __all__ = [
     "integer",
     "lo_frequency",
     "real",
+    "register",
     "whole",
     "whole_decibel",
 ]
@@ -48,6 +49,21 @@ def integer(text: str) -> int:
     if not digits.removeprefix("-").isdecimal() or not digits.isascii() or len(digits) > 20:
         raise RefusedError
     return int(digits)
+
+
+def register(text: str) -> tuple[int, int | None]:
+    """Return address and value of a register access, `ADDRESS [VALUE]`; without a value the next read is of it.
+
+    Raises:
+        RefusedError: It is none.
+    """
+    try:
+        numbers = [int(word, 0) for word in text.split()]
+    except ValueError:
+        raise RefusedError from None
+    if not 1 <= len(numbers) <= 2 or not all(0 <= number < 1 << 32 for number in numbers):
+        raise RefusedError
+    return numbers[0], numbers[1] if len(numbers) > 1 else None
 
 
 def _number(text: str, unit: str = "") -> float:

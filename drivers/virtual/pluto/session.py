@@ -70,7 +70,7 @@ class Session:
         try:
             while self._answer():
                 pass
-        except (_EndedError, OSError, ValueError):  # gone, out of step, or cut off: a closed file is a ValueError
+        except (_EndedError, OSError):  # gone, out of step, or cut off
             pass
         finally:
             for stream, _ in self._streams.values():
@@ -163,7 +163,8 @@ class Session:
         mask = b"%08x\n" % opened.mask
         for piece in stream.read(wanted, self._timeout_s):
             promised = length if broken and broken.kind == "die" else len(piece)
-            self._send(number(promised) + mask + piece)
+            self._connection.sendall(number(promised) + mask, socket.MSG_MORE)
+            self._connection.sendall(piece)
             mask = b""
             if broken and broken.kind == "die":
                 self._host.cut_all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,15 +13,17 @@ from drivers.simulated.scene import Node
 from drivers.virtual.air_time import AirClock
 from drivers.virtual.history import History
 from drivers.virtual.medium import Medium
-from drivers.virtual.pluto.catalogue import DDS, LPC, PHY, Chip, devices
+from drivers.virtual.phase_noise import PhaseNoise
+from drivers.virtual.pluto.catalogue import DDS, LPC, PHY, REGISTER, Chip, devices
 from drivers.virtual.pluto.description import Device, context_xml
 from drivers.virtual.pluto.faults import FaultPlan
 from drivers.virtual.pluto.front import Radiation, ReceiveState, TransmitState, convert
 from drivers.virtual.pluto.protocol import Open, Read, Write
-from drivers.virtual.pluto.rules import RefusedError
+from drivers.virtual.pluto.rules import RefusedError, register
+from drivers.virtual.pluto.settled import generators, looped_back, receive_state, transmit_state
 from drivers.virtual.pluto.streams import ReceiveStream, TransmitStream
 from drivers.virtual.pluto.transceiver import RX_LO, TX_LO, Transceiver
-from drivers.virtual.pluto.waveform import Buffer, Tone, Tones, Waveform, codes
+from drivers.virtual.pluto.waveform import Buffer
 
 __all__ = ["START_DELAY_S", "VirtualPluto"]
 
@@ -30,6 +31,9 @@ __all__ = ["START_DELAY_S", "VirtualPluto"]
 START_DELAY_S = 100e-6
 KERNEL_BUFFERS = 4
 LARGEST_BLOCK = 1 << 24  # bytes: four million samples; the real one's memory for DMA is of that order
+STATUS = 0x80000088  # the register of both cores that tells of lost samples, and its bits
+LOST = {LPC: 4, DDS: 1}
+OBSERVED = 1024  # samples over which a level is measured
 BUSY_GRACE_S = 0.05  # the real daemon tries 500 times, 100 us apart, before it says that a device is busy
 
 Words = NDArray[np.int16]
@@ -88,6 +92,7 @@ class VirtualPluto:
         self._freed = threading.Condition(self._lock)
         self._counts = {DDS: KERNEL_BUFFERS, LPC: KERNEL_BUFFERS}
         self._open: list[tuple[Stream, str, bool]] = []
+        self._selected = dict.fromkeys(LOST, 0)
         self._buffers: tuple[Buffer, ...] = ()
         self._blocks = self._starts = self._jumps = 0
         self._phases_rad, self._tunes = {RX_LO: 0.0, TX_LO: 0.0}, 0
@@ -97,7 +102,9 @@ class VirtualPluto:
             self._draw_phase(file)
         self._sent = History(self._transmit_state())
         self._heard = History(self._receive_state())
-        self.radiation = Radiation(node.front_end, self._sent)
+        linewidth_hz = node.front_end.phase_noise_linewidth_hz  # transmitter and receiver have a synthesiser each
+        sent_noise, self._noise = (PhaseNoise(linewidth_hz, [*self._seed, 6, way]) for way in (0, 1))
+        self.radiation = Radiation(node.front_end, self._sent, sent_noise)
         medium.register(self.name, self.radiation)
 
     # ------------------------------------------------------------------ description
@@ -139,8 +146,14 @@ class VirtualPluto:
     # ------------------------------------------------------------------- attributes
 
     def read(self, where: Read) -> str:
-        """Return what an attribute reads."""
-        return self._attributes.read(where.device, self._file(where))
+        """Return what an attribute reads; levels and automatic gains are measured now."""
+        file = self._file(where)
+        if where.device == PHY and file.startswith("in_voltage") and file.endswith(("_rssi", "_hardwaregain")):
+            self.captured(self._clock.now(self.name), OBSERVED, (0, 0))
+        if where.device in LOST and file == f"debug/{REGISTER}":
+            lost = self._selected[where.device] == STATUS and any(one.has_lost() for one in self._streams(where.device))
+            return f"0x{LOST[where.device] if lost else 0:X}"
+        return self._attributes.read(where.device, file)
 
     def write(self, where: Write, value: bytes) -> None:
         """Write an attribute; what it changes on the air, it changes at once."""
@@ -152,6 +165,9 @@ class VirtualPluto:
         except UnicodeDecodeError:
             raise RefusedError(errno.EINVAL) from None
         with self._lock:
+            if where.device in LOST and file == f"debug/{REGISTER}":
+                self._write_register(where.device, text)
+                return
             self._attributes.write(where.device, file, text)
             if file in self._phases_rad:
                 self._draw_phase(file)
@@ -160,6 +176,17 @@ class VirtualPluto:
                 one if one.rate_hz == rate_hz else replace(one, rate_hz=rate_hz) for one in self._buffers
             )
             self._settle()
+
+    def _write_register(self, device: str, text: str) -> None:
+        """Select a register, and clear the flag of lost samples by writing it; all others ignore what is written."""
+        self._selected[device], value = register(text.rstrip("\0"))
+        if value is not None and self._selected[device] == STATUS and value & LOST[device]:
+            for stream in self._streams(device):
+                stream.forget()
+
+    def _streams(self, device: str) -> list[Stream]:
+        with self._lock:
+            return [stream for stream, where, _ in self._open if where == device]
 
     def _file(self, where: Read | Write) -> str:
         file = self.device(where.device).file(where.kind, where.channel, where.attribute)
@@ -239,7 +266,7 @@ class VirtualPluto:
         middle_s = start_s + n / rate_hz / 2
         state = self._heard.at(middle_s)
         if state.loopback:
-            return self._looped_back(start_s, n)
+            return looped_back(self._sent.at(middle_s).playing, self.chip.n, start_s, n, rate_hz)
         start_s += self._front_end.start_offset_s
         ports = (
             np.zeros((self.chip.n, n), dtype=complex)
@@ -248,7 +275,7 @@ class VirtualPluto:
         )
         low, high = self._attributes.gain_range_db
         rng = np.random.default_rng([*self._seed, 2, *number])
-        block = convert(ports, state, self._front_end, start_s, rate_hz, (low, high), rng)
+        block = convert(ports, state, self._front_end, self._noise, start_s, rate_hz, (low, high), rng)
         for i in range(self.chip.n):
             self._attributes.show(PHY, f"in_voltage{i}_rssi", f"{max(-block.level_dbm[i], 0.0):.2f} dB")
             if state.gain_db[i] is None:
@@ -290,18 +317,6 @@ class VirtualPluto:
 
     # ------------------------------------------------------------------------ states
 
-    def _looped_back(self, start_s: float, n: int) -> Words:
-        """Return the transmit words as receive words: the chip's digital loopback."""
-        state = self._sent.at(start_s + n / self.true_rx_rate_hz / 2)
-        words = np.zeros((self.chip.n, n, 2), dtype=np.int16)
-        for one in state.playing:
-            if isinstance(one, Buffer):
-                words += codes(one.raw(round((start_s - one.start_s) * one.rate_hz), n))
-            else:
-                digital = one.samples(start_s, n, self.true_rx_rate_hz)
-                words += np.rint(2047 * digital.view(np.float32)).astype(np.int16).reshape(words.shape)
-        return words
-
     def _settle(self, at_s: float | None = None) -> None:
         """Note what the unit is set to from now on, if it is anything new."""
         sent, heard = self._transmit_state(), self._receive_state()
@@ -311,45 +326,12 @@ class VirtualPluto:
             self._heard.record(self._clock.now(self.name), heard)
 
     def _transmit_state(self) -> TransmitState:
-        read = self._reader(PHY)
-        radiates = read("out_altvoltage1_TX_LO_powerdown") == "0" and "fdd" in read("/ensm_mode")
-        gains = tuple(float(read(f"out_voltage{i}_hardwaregain").split()[0]) for i in range(self.chip.n))
-        return TransmitState(
-            self._playing() if radiates else (), float(read(TX_LO)), self._phases_rad[TX_LO], gains, self._swapped
-        )
-
-    def _playing(self) -> tuple[Waveform, ...]:
-        if any(device == DDS for _, device, _ in self._open):
-            return self._buffers
-        read = self._reader(DDS)
-        tones = []
-        for channel in self.devices[DDS].channels:
-            if channel.label and read(channel.files["raw"]) == "1" and float(read(channel.files["scale"])) > 0:
-                phase_rad = np.radians(int(read(channel.files["phase"])) / 1000)
-                tones.append(
-                    Tone(int(channel.label[2]) - 1, "_Q_" in channel.label, float(read(channel.files["frequency"])),
-                         float(phase_rad), float(read(channel.files["scale"])))
-                )  # fmt: skip
-        return (Tones(self.chip.n, tuple(tones)),) if tones else ()
+        is_open = any(device == DDS for _, device, _ in self._open)
+        playing = self._buffers if is_open else generators(self._attributes, self.devices[DDS])
+        return transmit_state(self._attributes, playing, self._phases_rad[TX_LO], swapped=self._swapped)
 
     def _receive_state(self) -> ReceiveState:
-        read = self._reader(PHY)
-        gains = tuple(
-            float(read(f"in_voltage{i}_hardwaregain").split()[0])
-            if read(f"in_voltage{i}_gain_control_mode") == "manual"
-            else None
-            for i in range(self.chip.n)
-        )
-        return ReceiveState(
-            float(read(RX_LO)),
-            self._phases_rad[RX_LO],
-            gains,
-            loopback=read("debug/loopback") == "1",
-            deaf=read("out_altvoltage0_RX_LO_powerdown") == "1",
-        )
-
-    def _reader(self, device: str) -> Callable[[str], str]:
-        return lambda file: self._attributes.read(device, file)
+        return receive_state(self._attributes, self._phases_rad[RX_LO])
 
     def _draw_phase(self, file: str) -> None:
         """Draw an oscillator's phase: another with every tune."""

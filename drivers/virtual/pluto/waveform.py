@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from drivers.pluto.levels import TX_FULL_SCALE_WORD, TX_WORD_STEP
 from drivers.simulated.impairments import fractional_delay, sample_clock_offset
+from drivers.virtual.medium import faded
 
 __all__ = ["Buffer", "Tone", "Tones", "Waveform", "codes"]
 
@@ -18,6 +20,7 @@ Words = NDArray[np.int16]
 
 FULL_CODE = TX_FULL_SCALE_WORD // TX_WORD_STEP
 ROOM = 64  # samples beyond both ends of a window, for the interpolators' reach
+KEPT = 8  # shifted periods
 SAME_SAMPLE = 1e-6  # of a sample: nearer than this, no interpolation is needed
 
 
@@ -50,6 +53,7 @@ class Buffer:
     rate_hz: float
     cyclic: bool
     digital: Complex = field(init=False)
+    _seen: dict[float, Complex] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Convert the words."""
@@ -67,10 +71,19 @@ class Buffer:
         position = (start_s - self.start_s) * self.rate_hz
         if abs(ratio - 1) * n < SAME_SAMPLE and abs(position - round(position)) < SAME_SAMPLE:
             return self._segment(round(position), n)
-        first = position - ROOM * ratio
-        whole = int(np.floor(first))
-        segment = self._segment(whole - ROOM, ROOM + int(np.ceil((n + 2 * ROOM) * max(ratio, 1.0))) + 2 * ROOM)
-        shifted = fractional_delay(segment, whole - first, 1.0)[:, ROOM:]
+        if self.cyclic and position >= ROOM * ratio:
+            first = position if abs(ratio - 1) * n < SAME_SAMPLE else position - ROOM * ratio
+            whole = int(np.floor(first))
+            period = self._late_by(round(first - whole, 5))
+            if first == position:
+                return self._part(period, whole, n)
+            shifted = self._part(period, whole, int(np.ceil((n + 2 * ROOM) * max(ratio, 1.0))) + ROOM)
+        else:
+            first = position - ROOM * ratio
+            whole = int(np.floor(first))
+            length = ROOM + int(np.ceil((n + 2 * ROOM) * max(ratio, 1.0))) + 2 * ROOM
+            segment = faded(self._segment(whole - ROOM, length), ROOM)
+            shifted = fractional_delay(segment, whole - first, 1.0)[:, ROOM:]
         stretched = sample_clock_offset(shifted, (ratio - 1) * 1e6)
         return np.asarray(stretched[:, ROOM : ROOM + n], dtype=np.complex64)
 
@@ -86,13 +99,7 @@ class Buffer:
         """Return samples by number, (n_tx, n)."""
         size = self.digital.shape[1]
         if self.cyclic and first >= 0:
-            first %= size
-            repeats = -(-(first + n) // size)
-            return (
-                np.tile(self.digital, repeats)[:, first : first + n]
-                if repeats > 1
-                else self.digital[:, first : first + n]
-            )
+            return self._part(self.digital, first, n)
         segment = np.zeros((self.digital.shape[0], n), dtype=np.complex64)
         if self.cyclic and first + n > 0:
             segment[:, -first:] = self._segment(0, first + n)
@@ -101,6 +108,26 @@ class Buffer:
             if low < high:
                 segment[:, low - first : high - first] = self.digital[:, low:high]
         return segment
+
+    @staticmethod
+    def _part(period: Complex, first: int, n: int) -> Complex:
+        """Return samples of a repeated period, by number."""
+        size = period.shape[1]
+        first %= size
+        repeats = -(-(first + n) // size)
+        return (np.tile(period, repeats) if repeats > 1 else period)[:, first : first + n]
+
+    def _late_by(self, part: float) -> Complex:
+        """Return the period as seen a part of a sample later; a receiver asks for the same part again and again."""
+        seen = self._seen.get(part)
+        if seen is None:
+            turns = np.fft.fftfreq(self.digital.shape[1]) * part
+            spectrum = scipy.fft.fft(self.digital) * np.exp(2j * np.pi * turns).astype(np.complex64)
+            seen = np.asarray(scipy.fft.ifft(spectrum, overwrite_x=True), dtype=np.complex64)
+            if len(self._seen) >= KEPT:
+                self._seen.clear()
+            self._seen[part] = seen
+        return seen
 
 
 @dataclass(frozen=True)

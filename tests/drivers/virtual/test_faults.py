@@ -153,7 +153,7 @@ def test_die_in_a_buffer_cuts_everybody_and_silences_the_unit(serve: Callable, c
 @pytest.mark.parametrize(("kind", "code"), [("busy", errno.EBUSY), ("timeout", errno.ETIMEDOUT)])
 def test_busy_and_timeout(serve: Callable, clients, kind: str, code: int) -> None:
     uri = serve(Fault(kind)).radios[0].uri
-    with pytest.raises(OSError) as error:  # noqa: PT011 - its number is looked at
+    with pytest.raises(OSError) as error:
         clients.buffer(uri, LPC, 64).refill()
     assert error.value.errno == code
     clients.buffer(uri, LPC, 64).refill()

@@ -48,9 +48,9 @@ def test_iio_attr_reads_and_writes(bench: VirtualBench, tool: Callable) -> None:
     assert refused.returncode != 0
     assert b"Invalid argument (22)" in refused.stdout + refused.stderr
     assert abs(int(tool(*channel, "RX_LO", "frequency").stdout) - 1_200_000_000) <= 4
-    assert tool("iio_attr", "-u", uri, "-q", "-d", PHY, "ensm_mode").stdout.strip() == b"fdd"
-    assert tool("iio_attr", "-u", uri, "-q", "-D", PHY, "loopback", "1").returncode == 0
-    assert tool("iio_attr", "-u", uri, "-q", "-D", PHY, "loopback").stdout.strip() == b"1"
+    assert tool("iio_attr", "-u", uri, "-d", PHY, "ensm_mode").stdout.strip() == b"fdd"
+    assert tool("iio_attr", "-u", uri, "-D", PHY, "loopback", "1").returncode == 0
+    assert tool("iio_attr", "-u", uri, "-D", PHY, "loopback").stdout.strip() == b"1"
 
 
 def test_iio_readdev_reads_noise(bench: VirtualBench, tool: Callable) -> None:
