@@ -2,16 +2,18 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
+VENDORS := .venv/.vendors
+UHD := .venv/.uhd
 # Small matrices: one BLAS thread is fastest, and the same number of threads everywhere keeps results the same to the bit.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: run test bench bench-precoding bench-measurement lint install picture golden clean
+.PHONY: run test bench bench-pluto bench-usrp bench-precoding bench-measurement lint install picture golden clean
 
 run: $(READY)
 	$(BIN)/testbed run two_cells
 
-test: lint
+test: lint $(VENDORS) $(UHD)
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 lint: $(READY)
@@ -19,6 +21,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-pluto: $(READY) $(VENDORS)
+	$(BIN)/python tests/benchmarks/bench_pluto.py
+
+bench-usrp: $(READY) $(UHD)
+	$(BIN)/python tests/benchmarks/bench_usrp.py
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/bench_loop.py
@@ -40,6 +48,24 @@ $(READY): .requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r .requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
+
+# The real clients of a Pluto, for the tests that need them; what cannot be had is skipped there, and tried again here.
+$(VENDORS): $(READY)
+	@have() { command -v iio_info && command -v iio_writedev && ldconfig -p | grep libiio.so.0; } >/dev/null 2>&1; \
+	have || { [ "$$(id -u)" = 0 ] && echo "installing Debian's libiio for the tests of the Pluto" && apt-get update -qq \
+	  && apt-get install -y -qq --no-install-recommends libiio0 libiio-utils >/dev/null; } \
+	  || echo "no libiio: as root, apt-get install libiio0 libiio-utils; without it the tests of the Pluto are skipped"; \
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint .requirements.lock \
+	  'pyadi-iio==0.0.21' 'pylibiio>=0.25,<1' && have && touch $@ \
+	  || echo "no pyadi-iio, pylibiio or libiio: the tests of the Pluto are skipped"
+
+# UHD, for the tests of USRPs: Debian's, since PyPI has none for Linux. It runs under Debian's own Python.
+$(UHD): $(READY)
+	@have() { command -v uhd_find_devices && /usr/bin/python3 -c 'import uhd'; } >/dev/null 2>&1; \
+	have || { [ "$$(id -u)" = 0 ] && echo "installing Debian's UHD for the tests of USRPs" && apt-get update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-uhd uhd-host \
+	  >/dev/null 2>&1; } || true; \
+	have && touch $@ || echo "no UHD: as root, apt-get install --no-install-recommends python3-uhd uhd-host; without it the tests of USRPs are skipped"
 
 picture: $(READY)
 	$(BIN)/testbed run two_cells --quiet --overwrite --output runs/picture.h5

@@ -1,6 +1,7 @@
 """Radios: one narrow interface, a table of drivers, and the simulated bench."""
 
 from drivers.errors import (
+    DeviceLostError,
     DriverError,
     InvalidSamplesError,
     RadioNotFoundError,
@@ -8,6 +9,7 @@ from drivers.errors import (
     ReplayMismatchError,
     SampleLossError,
     SettingsError,
+    VendorLibraryError,
 )
 from drivers.exchanging import exchange
 from drivers.opening import DRIVERS, RadioRequest, open_radios
@@ -16,6 +18,7 @@ from drivers.radio import Capabilities, Radio, RadioSettings, Range, check_burst
 __all__ = [
     "DRIVERS",
     "Capabilities",
+    "DeviceLostError",
     "DriverError",
     "InvalidSamplesError",
     "Radio",
@@ -27,6 +30,7 @@ __all__ = [
     "ReplayMismatchError",
     "SampleLossError",
     "SettingsError",
+    "VendorLibraryError",
     "check_burst",
     "check_settings",
     "exchange",

@@ -6,10 +6,13 @@ DriverError
 ├── RadioStateError (RuntimeError)       called out of order: not armed, closed, late
 ├── InvalidSamplesError (ValueError)     samples that must not be sent: NaN, beyond full scale, wrong shape
 ├── SampleLossError (OSError)            the radio lost samples: overrun, underrun, short read
+├── DeviceLostError (ConnectionError)    a device stopped answering, or is another one than before
+├── VendorLibraryError (ImportError)     a vendor's library is missing or of the wrong version
 └── ReplayMismatchError (ValueError)     a replayed exchange differs from the recorded one
 """
 
 __all__ = [
+    "DeviceLostError",
     "DriverError",
     "InvalidSamplesError",
     "RadioNotFoundError",
@@ -17,6 +20,7 @@ __all__ = [
     "ReplayMismatchError",
     "SampleLossError",
     "SettingsError",
+    "VendorLibraryError",
 ]
 
 
@@ -42,6 +46,14 @@ class InvalidSamplesError(DriverError, ValueError):
 
 class SampleLossError(DriverError, OSError):
     """The radio lost samples (overrun, underrun, late burst, short read)."""
+
+
+class DeviceLostError(DriverError, ConnectionError):
+    """A device stopped answering, or answers as another one than before, and could not be brought back."""
+
+
+class VendorLibraryError(DriverError, ImportError):
+    """A vendor's library is missing or of the wrong version; the message names what to install."""
 
 
 class ReplayMismatchError(DriverError, ValueError):

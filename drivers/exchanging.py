@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +41,14 @@ def exchange(
             radio.arm(bursts.get(name, nothing), n_samples, start_s)
         return {name: radio.collect() for name, radio in radios.items()}
     except BaseException as error:
-        for name, radio in radios.items():
-            try:
-                radio.silence()
-            except Exception as another:  # one radio that is gone must not keep the others on the air
-                error.add_note(f"radio {name} could not be silenced: {another}")
+        _silence(radios, error)
         raise
+
+
+def _silence(radios: Mapping[str, Radio], error: BaseException) -> None:
+    """Silence all radios at the same time: one that is gone, or slow, must not keep the others on the air."""
+    with ThreadPoolExecutor(max(len(radios), 1)) as pool:
+        silencing = {name: pool.submit(radio.silence) for name, radio in radios.items()}
+    for name, one in silencing.items():
+        if another := one.exception():
+            error.add_note(f"radio {name} could not be silenced: {another}")

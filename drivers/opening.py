@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["DRIVERS", "RadioRequest", "open_radios"]
 
-# Scheme of an address: module, and its function that opens all radios of one address at once.
+# Scheme of an address: module, and its function that opens all radios of one address at once; imported when needed.
 DRIVERS = {
     "simulated": ("drivers.simulated.radio", "open_simulated"),
     "replay": ("drivers.replay", "open_replay_address"),
+    "pluto": ("drivers.pluto.opening", "open_pluto"),
+    "usrp": ("drivers.usrp.opening", "open_usrp"),
 }
-PLANNED = ("pluto", "usrp")
+# Drivers whose radios are opened all at once, whatever their addresses: Plutos find each other's start in their
+# captures, USRPs get one time.
+TOGETHER = ("pluto", "usrp")
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,8 @@ def open_radios(requests: Sequence[RadioRequest], scene: Scene) -> dict[str, Rad
         if scheme not in DRIVERS:
             near = difflib.get_close_matches(scheme, DRIVERS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(DRIVERS)}"
-            hint = "that driver is not built yet" if scheme in PLANNED else hint
             raise RadioNotFoundError(f"radio {request.name}: no driver for address {request.address!r}; {hint}")
-        groups.setdefault((scheme, place), []).append(request)
+        groups.setdefault((scheme, "" if scheme in TOGETHER else place), []).append(request)
     opened: dict[str, Radio] = {}
     try:
         for (scheme, place), members in groups.items():

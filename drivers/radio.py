@@ -58,7 +58,12 @@ class Capabilities:
         rx_gain_db: Receive gains.
         tx_full_scale_dbm: Output power per channel of a sample of magnitude 1 at 0 dB transmit gain.
         rx_full_scale_dbm: Input power per channel that gives samples of magnitude 1 at 0 dB receive gain.
-        timed: Whether an exchange starts at the requested device time, to the sample.
+        start_spread_s: How far apart radios may start that were asked to start together; 0 for radios that start at the
+            requested device time, to the sample.
+        tx_coherence: A label per transmit channel, (n_tx,): channels with equal labels, anywhere on a bench, keep their
+            relative phase, because they share an oscillator or a phase-stable reference.
+        lead_s: How long before its start an exchange must be armed; 0 for radios in virtual time, and for those that
+            wait themselves.
     """
 
     model: str
@@ -71,7 +76,9 @@ class Capabilities:
     rx_gain_db: Range
     tx_full_scale_dbm: float
     rx_full_scale_dbm: float
-    timed: bool
+    start_spread_s: float
+    tx_coherence: tuple[str, ...]
+    lead_s: float = 0.0
 
 
 class Radio(Protocol):

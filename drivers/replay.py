@@ -7,7 +7,7 @@ send.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -134,8 +134,13 @@ class ReplayRadio:
             rx_gain_db=Range(-30.0, 120.0),
             tx_full_scale_dbm=float(facts.get("tx_full_scale_dbm", 0.0)),
             rx_full_scale_dbm=float(facts.get("rx_full_scale_dbm", 0.0)),
-            timed=True,
+            start_spread_s=float(facts.get("start_spread_s", 0.0)),
+            tx_coherence=self._tx_coherence(facts),
         )
+
+    def _tx_coherence(self, facts: Mapping[str, str | float]) -> tuple[str, ...]:
+        labels = tuple(str(facts.get("tx_coherence", "")).split())
+        return labels if len(labels) == self._n_tx else ("recorded",) * self._n_tx
 
     def configure(self, settings: RadioSettings) -> RadioSettings:
         """See `drivers.Radio`.

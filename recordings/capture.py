@@ -21,7 +21,10 @@ class Capture:
         samples: Received samples, complex64, shape (n_rx, n_samples), in units of the receiver's full scale; read-only.
         start_s: Device time of the first sample, in seconds.
         settings: Every setting of the radio as read back from it, by name (units are in the names).
-        flags: What a user of the samples must know, e.g. "clipped" or "overrun"; empty for a sound capture.
+        flags: What a user of the samples must know, e.g. "clipped" or "time-unaligned" (the radio has no timed start,
+            its driver estimated the delay and took out whole samples of it); empty for a sound capture.
+        measured: What the driver found out about this exchange, by name (units are in the names), such as how far the
+            integers sent were from the samples asked for; what was not measured is missing or NaN.
     """
 
     radio: str
@@ -29,12 +32,14 @@ class Capture:
     start_s: float
     settings: Mapping[str, float]
     flags: tuple[str, ...] = field(default=())
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Freeze the samples and the settings, so that nobody downstream can change what was received."""
+        """Freeze the samples and what goes with them, so that nobody downstream can change what was received."""
         samples = np.ascontiguousarray(self.samples, dtype=np.complex64)
         if samples.ndim != 2:
             raise ValueError(f"capture of {self.radio}: samples have shape {samples.shape}, expected (n_rx, n_samples)")
         samples.flags.writeable = False
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+        object.__setattr__(self, "measured", MappingProxyType(dict(self.measured)))

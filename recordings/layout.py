@@ -8,9 +8,10 @@ A recording is read with h5py and nothing of ours:
     │   └── <name>             attributes: model, serial, address and other facts
     │       ├── received       (frames, n_rx, n_samples) complex64, receiver full scale 1
     │       └── sent           (frames, n_tx, n_samples) complex64, full scale 1; only radios that transmit
-    ├── frames                 attributes: radios, settings (the order of the axes below)
+    ├── frames                 attributes: radios, settings, measured (the order of the axes below)
     │                          (frames,) with the fields start_s (radios,), settings (radios, settings) as applied,
-    │                          flags (radios,) words, crc, written (1: the row is whole)
+    │                          flags (radios,) words, crc, written (1: the row is whole); since version 2, if a driver
+    │                          measured anything, measured (radios, measured), NaN where it did not
     ├── results                (frames,) with a field per result, of the result's own shape; truth values are 0 or 1
     └── designs
         └── <number>           datasets: its arrays; attributes: index_from (in force from that frame), crc, its own
@@ -33,7 +34,7 @@ from numpy.typing import NDArray
 __all__ = ["FORMAT", "FORMAT_VERSION", "checksum", "frame_checksum"]
 
 FORMAT = "isac-testbed recording"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: what drivers measured; 1 is read, too
 
 
 def checksum(arrays: Iterable[NDArray[np.generic]]) -> int:
@@ -58,5 +59,6 @@ def frame_checksum(
         row: The frame's row of `/frames`; its fields crc and written do not count.
         results: The frame's row of `/results`.
     """
-    facts = (np.asarray(row[field]) for field in ("start_s", "settings", "flags"))
+    fields = ("start_s", "settings", "flags", "measured")
+    facts = (np.asarray(row[field]) for field in fields if field in (row.dtype.names or ()))
     return checksum((*received.values(), *sent.values(), *facts, np.asarray(results)))

@@ -108,6 +108,7 @@ class Recording:
                 float(row["start_s"][k]),
                 self._settings(row, k),
                 tuple(row["flags"][k].decode().split()),
+                self._measured(row, k),
             )
             for k, name in enumerate(self._names)
         }
@@ -154,6 +155,10 @@ class Recording:
         return [str(name) for name in self._file["frames"].attrs["settings"]]
 
     @cached_property
+    def _measured_names(self) -> list[str]:
+        return [str(name) for name in self._file["frames"].attrs.get("measured", [])]
+
+    @cached_property
     def _received(self) -> Mapping[str, h5py.Dataset]:
         return {name: self._file[f"radios/{name}/received"] for name in self._names}
 
@@ -172,6 +177,12 @@ class Recording:
 
     def _settings(self, row: NDArray[np.void], k: int) -> Mapping[str, float]:
         return dict(zip(self._setting_names, map(float, row["settings"][k]), strict=True))
+
+    def _measured(self, row: NDArray[np.void], k: int) -> Mapping[str, float]:
+        """Return what a driver measured; NaN stands for what it did not. Files of version 1 have none."""
+        values = map(float, row["measured"][k]) if self._measured_names else ()
+        pairs = zip(self._measured_names, values, strict=True)
+        return {name: value for name, value in pairs if not np.isnan(value)}
 
     def _whole_frames(self) -> int:
         """Count whole rows from the front; a last row torn by a kill does not count."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from recordings.errors import UnfitFrameError
 from recordings.exchange import Exchange
 
-__all__ = ["check_numbers", "frame_row", "result_row", "samples_of", "setting_names"]
+__all__ = ["check_numbers", "frame_row", "measured_names", "result_row", "samples_of", "setting_names"]
 
 FLAGS_BYTES = 64  # a fixed width keeps rows alike
 
@@ -44,13 +44,18 @@ def setting_names(exchange: Exchange) -> list[str]:
     return list(kinds.pop()) if kinds else []
 
 
+def measured_names(exchange: Exchange) -> list[str]:
+    """Return the names of everything that any radio's driver measured, sorted."""
+    return sorted({name for capture in exchange.captures.values() for name in capture.measured})
+
+
 def frame_row(exchange: Exchange) -> NDArray[np.void]:
-    """Return the row of `/frames`: starts, settings and flags of all captures; crc and written are still 0.
+    """Return the row of `/frames`: what goes with the samples of all captures; crc and written are still 0.
 
     Raises:
         UnfitFrameError: A capture is under another radio's name, settings are none or differ, or flags do not fit.
     """
-    names, radios = setting_names(exchange), exchange.captures
+    names, measured, radios = setting_names(exchange), measured_names(exchange), exchange.captures
     if not names:
         raise UnfitFrameError(f"frame {exchange.index}: no capture has settings; a recording stores them as read back")
     row = np.zeros(
@@ -59,6 +64,7 @@ def frame_row(exchange: Exchange) -> NDArray[np.void]:
             ("start_s", np.float64, (len(radios),)),
             ("settings", np.float64, (len(radios), len(names))),
             ("flags", f"S{FLAGS_BYTES}", (len(radios),)),
+            *([("measured", np.float64, (len(radios), len(measured)))] if measured else []),
             ("crc", np.uint32),
             ("written", np.uint8),
         ],
@@ -73,6 +79,8 @@ def frame_row(exchange: Exchange) -> NDArray[np.void]:
         row["start_s"][k] = capture.start_s
         row["settings"][k] = [capture.settings[setting] for setting in names]
         row["flags"][k] = flags
+        if measured:
+            row["measured"][k] = [capture.measured.get(one, np.nan) for one in measured]
     return row
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from recordings.errors import RecordingExistsError, RecordingWriteError, UnfitFrameError
 from recordings.exchange import Exchange
 from recordings.layout import FORMAT, FORMAT_VERSION, checksum, frame_checksum
-from recordings.rows import check_numbers, frame_row, result_row, samples_of, setting_names
+from recordings.rows import check_numbers, frame_row, measured_names, result_row, samples_of, setting_names
 
 if TYPE_CHECKING:
     import h5py
@@ -216,6 +216,8 @@ class RecordingWriter:
         self._datasets["results"] = _dataset(file, "results", found, GROW_FRAMES)
         frames = _dataset(file, "frames", row, GROW_FRAMES)  # made last, so that its index is flushed last
         frames.attrs.update({"radios": list(exchange.captures), "settings": setting_names(exchange)})
+        if measured := measured_names(exchange):
+            frames.attrs["measured"] = measured
         self._datasets["frames"] = frames
 
     def _require_same_shapes(self, index: int, rows: Mapping[str, NDArray[np.generic]]) -> None:

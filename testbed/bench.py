@@ -9,8 +9,9 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers import Capabilities, Radio, RadioRequest, RadioSettings, exchange, open_radios
+from drivers import Capabilities, DriverError, Radio, RadioRequest, RadioSettings, exchange, open_radios
 from recordings import Capture, Exchange
+from testbed.abilities import require_abilities
 from testbed.errors import RfPolicyError
 from testbed.frame import Frame
 from testbed.scenario import Scenario
@@ -31,11 +32,14 @@ class Bench:
         self._radios: dict[str, Radio] = {}
         self.applied: dict[str, RadioSettings] = {}
         self._epoch_s = 0.0
+        self._late_s = 0.0  # by how much frames start later than their period says
+        self._begun = False
 
     def __enter__(self) -> Bench:
         """Open and configure every radio; if one fails, none stays open."""
         try:
             self._radios = open_radios(self._requests(), self._scene)
+            require_abilities(self.scenario, self.capabilities)
             for name, settings in self._settings().items():
                 self.applied[name] = self._radios[name].configure(settings)
             self._epoch_s = max(radio.time_s() for radio in self._radios.values()) + LEAD_S
@@ -70,8 +74,12 @@ class Bench:
         return {name: radio.capabilities for name, radio in self._radios.items()}
 
     def start_s(self, index: int) -> float:
-        """Return when a frame starts, in seconds since the first one."""
-        return index * self.scenario.frame.period_s
+        """Return when a frame starts, or if it has been sent, started, in seconds since the first one.
+
+        That is its place in the experiment's time, unless a design came so late that radios in real time missed it:
+        then this frame and all after it start later.
+        """
+        return index * self.scenario.frame.period_s + self._late_s
 
     def exchange(self, index: int, bursts: Mapping[str, NDArray[np.complex64]]) -> dict[str, Capture]:
         """Send one frame from all stations and receive it everywhere.
@@ -87,9 +95,26 @@ class Bench:
         """
         for name, burst in bursts.items():
             self._check_output(index, name, burst)
-        captures = exchange(self._radios, bursts, self.frame.n_samples, self._epoch_s + self.start_s(index))
+        try:
+            captures = exchange(self._radios, bursts, self.frame.n_samples, self._start_in_time(index))
+        except DriverError as error:
+            if f"frame {index}" in str(error):
+                raise
+            raise type(error)(f"frame {index}: {error}") from error
         Exchange(index, bursts, captures).require_finite()  # a NaN must not reach the estimators
         return captures
+
+    def _start_in_time(self, index: int) -> float:
+        """Return the device time at which a frame starts, late enough for radios in real time to be armed before."""
+        in_real_time = [radio for radio in self._radios.values() if radio.capabilities.lead_s > 0]
+        earliest_s = max((radio.time_s() + radio.capabilities.lead_s for radio in in_real_time), default=-np.inf)
+        missed_s = max(earliest_s - (self._epoch_s + self.start_s(index)), 0.0)
+        if self._begun:
+            self._late_s += missed_s
+        else:  # what came before the first frame, such as compiling, is nobody's delay
+            self._epoch_s += missed_s
+            self._begun = True
+        return self._epoch_s + self.start_s(index)
 
     def _check_output(self, index: int, name: str, burst: NDArray[np.complex64]) -> None:
         peak = float(np.max(np.abs(burst), initial=0.0))

@@ -79,6 +79,10 @@ def _call(options: argparse.Namespace, interruption: Interruption) -> int:
         )
     if options.command == "info":
         return commands.info(options.what)
+    if options.command == "emulate":
+        return commands.emulate(
+            options.scenario, options.seed, paced=options.paced, faults=options.fault, check=interruption.check
+        )
     return commands.scenarios()
 
 
@@ -108,11 +112,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--quiet", action="store_true", help="no progress bar and no table")
 
+    emulate = commands.add_parser("emulate", help="serve a scenario's radios as virtual devices on loopback")
+    emulate.add_argument("scenario", metavar="SCENARIO", help="a shipped scenario's name, or a TOML file")
+    pace = emulate.add_mutually_exclusive_group()
+    pace.add_argument("--paced", action="store_true", help="captures take as long as their samples")
+    pace.add_argument("--fast", action="store_true", help="captures take no time on the air's clock (the default)")
+    emulate.add_argument("--seed", type=_natural, default=1, metavar="S", help="of the physics (1)")
+    emulate.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="[RADIO/]KIND[@N|%%PERCENT][,seconds=S]",
+        help="what shall go wrong, at the N-th occasion (the first) or at random; may be given again. KIND is refuse, "
+        "stall, late-reply, short-read, die, out-of-range, busy, timeout, phase-jump or swapped-ports",
+    )
+
     info = commands.add_parser("info", help="say what is in a recording or a scenario")
     info.add_argument("what", metavar="FILE|SCENARIO", help="a recording, a shipped scenario's name, or a TOML file")
 
     scenarios = commands.add_parser("scenarios", help="list the shipped scenarios")
-    for command in (run, replay, info, scenarios):
+    for command in (run, replay, emulate, info, scenarios):
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
         )
@@ -142,9 +161,10 @@ def _slice(text: str) -> slice:
 def _is_wrong_request(error: Exception) -> bool:
     """Whether nothing was tried because the command, the scenario or the file it names is wrong."""
     from recordings import RecordingExistsError, RecordingFormatError
-    from testbed.errors import RequestError, ScenarioError
+    from testbed.errors import AbilityError, RequestError, ScenarioError
 
-    return isinstance(error, ScenarioError | RequestError | RecordingExistsError | RecordingFormatError)
+    wrong = ScenarioError | AbilityError | RequestError
+    return isinstance(error, wrong | RecordingExistsError | RecordingFormatError)
 
 
 def _in_one_line(error: Exception) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,14 +18,14 @@ from calibration import CalibrationError
 from drivers import DriverError
 from precoding import PrecodingError
 from recordings import Recording, RecordingError
-from testbed import experiment
+from testbed import emulation, experiment
 from testbed.description import describe_recording, describe_scenario
 from testbed.errors import ReplayError, RequestError, TestbedError
 from testbed.loop import FrameDone
 from testbed.report import print_summary
 from testbed.scenario import Scenario, shipped
 
-__all__ = ["OUR_ERRORS", "info", "replay", "run", "scenarios"]
+__all__ = ["OUR_ERRORS", "emulate", "info", "replay", "run", "scenarios"]
 
 OUR_ERRORS = (TestbedError, DriverError, PrecodingError, RecordingError, CalibrationError)
 Listener = Callable[[FrameDone], None]
@@ -101,6 +102,23 @@ def scenarios() -> int:
     console = _console(quiet=False)
     for name, title in shipped().items():
         console.print(f"{name:<18} {title}", soft_wrap=True)
+    return 0
+
+
+def emulate(name: str, seed: int, *, paced: bool, faults: Sequence[str], check: Callable[[], None]) -> int:
+    """Serve a scenario's radios as virtual devices until `check` raises KeyboardInterrupt: that is its normal end."""
+    console = _console(quiet=False)
+    scenario = Scenario.load(name)
+    with emulation.serve(scenario, seed, paced=paced, faults=faults) as bench:
+        try:
+            for line in emulation.describe(scenario, bench, paced=paced):
+                console.print(line, soft_wrap=True)
+            while True:
+                check()
+                time.sleep(0.1)
+        except KeyboardInterrupt:
+            transmitting = bench.transmitting  # before its clients are cut, which silences it
+    console.print(emulation.last_words(transmitting), soft_wrap=True)
     return 0
 
 

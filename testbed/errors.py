@@ -3,13 +3,14 @@
 TestbedError
 ├── ScenarioError (ValueError)    an experiment as written cannot be run; raised before anything is opened
 ├── RequestError (ValueError)     a command asks for what there is not: frames beyond a recording, a missing folder
+├── AbilityError (ValueError)     the radios of the bench cannot do what the experiment asks of them; nothing was sent
 ├── RfPolicyError (ValueError)    a burst would radiate more than the scenario allows; nothing was sent
 └── ReplayError (RuntimeError)    a replay did not give the recorded numbers
 """
 
 from __future__ import annotations
 
-__all__ = ["ReplayError", "RequestError", "RfPolicyError", "ScenarioError", "TestbedError"]
+__all__ = ["AbilityError", "ReplayError", "RequestError", "RfPolicyError", "ScenarioError", "TestbedError"]
 
 
 class TestbedError(Exception):
@@ -24,6 +25,10 @@ class ScenarioError(TestbedError, ValueError):
 
 class RequestError(TestbedError, ValueError):
     """A command asks for what there is not, such as frames beyond the end of a recording."""
+
+
+class AbilityError(TestbedError, ValueError):
+    """The radios that were opened cannot do what the experiment asks of them; nothing was sent."""
 
 
 class RfPolicyError(TestbedError, ValueError):

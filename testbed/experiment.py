@@ -189,6 +189,8 @@ def _radio_facts(scenario: Scenario, bench: Bench, name: str) -> Mapping[str, st
         "n_rx": able.n_rx,
         "tx_full_scale_dbm": able.tx_full_scale_dbm,
         "rx_full_scale_dbm": able.rx_full_scale_dbm,
+        "start_spread_s": able.start_spread_s,
+        "tx_coherence": " ".join(able.tx_coherence),
         "calibration": LevelCalibration.nominal(able, bench.applied[name]).identity,
     }
 

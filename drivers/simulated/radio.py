@@ -24,6 +24,7 @@ __all__ = ["SimulatedRadio", "open_simulated"]
 # The scale of a small transceiver: +10 dBm at full scale without attenuation, full scale at -10 dBm without gain.
 TX_FULL_SCALE_DBM = 10.0
 RX_FULL_SCALE_DBM = -10.0
+COHERENT = "air"  # all simulated radios keep their phases to each other: a frame's at least
 
 
 def open_simulated(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dict[str, SimulatedRadio]:
@@ -85,7 +86,8 @@ class SimulatedRadio:
             rx_gain_db=Range(-30.0, 120.0),
             tx_full_scale_dbm=TX_FULL_SCALE_DBM,
             rx_full_scale_dbm=RX_FULL_SCALE_DBM,
-            timed=True,
+            start_spread_s=0.0,
+            tx_coherence=(COHERENT,) * self._node.n_tx,
         )
 
     def configure(self, settings: RadioSettings) -> RadioSettings:

@@ -123,15 +123,28 @@ def devices_are_used_once(scenario: Scenario) -> Findings:
     """A device is one radio; the simulated bench and a recording hold many."""
     first: dict[str, Station | User] = {}
     for one in scenario.radios:
-        device = one.radio.lower()
-        if device.partition(":")[0] in ("simulated", "replay"):
+        driver, _, place = one.radio.lower().partition(":")
+        if driver in ("simulated", "replay"):
             continue
-        if device in first:
-            yield (
-                f"{one.key}.radio",
-                f"= {one.radio!r} is already that of {first[device].key}; a device is one radio only",
-            )
-        first.setdefault(device, one)
+        for device in place.split("+") if driver == "pluto" else [place]:  # a radio may be made of several Plutos
+            known = f"{driver}:{device}"
+            if known in first:
+                yield (
+                    f"{one.key}.radio",
+                    f"= {one.radio!r} is already that of {first[known].key}; a device is one radio only",
+                )
+            first.setdefault(known, one)
+
+
+def reference_is_whole(scenario: Scenario) -> Findings:
+    """A phase calibration holds for a frame only if the oscillators do not drift apart within it."""
+    reference = scenario.reference
+    if reference.phase_calibration == "per-frame" and not reference.external:
+        yield (
+            "reference.phase_calibration",
+            '= "per-frame", but reference.external is false; oscillators of their own drift apart within a frame: '
+            "feed all radios one reference and say reference.external = true",
+        )
 
 
 # In this order: each may rely on those before it having found nothing.
@@ -145,6 +158,7 @@ CHECKS: tuple[Callable[[Scenario], Findings], ...] = (
     nobody_is_too_close,
     delays_fit_the_gap,
     devices_are_used_once,
+    reference_is_whole,
     powers_are_the_papers,
     offsets_can_be_found,
 )

@@ -9,7 +9,7 @@ from typing import Annotated
 from testbed.scenario.limits import BelongsTo, Choice, Limit
 from testbed.scenario.radios import Impairments, Point
 
-__all__ = ["AirOptions", "Clutter", "FrameOptions", "RfPolicy", "SchemeOptions"]
+__all__ = ["AirOptions", "Clutter", "FrameOptions", "ReferenceOptions", "RfPolicy", "SchemeOptions"]
 
 Frequency = Annotated[float, Limit(0, 1e12, above=True)]
 Count = Annotated[int, Limit(1, 100_000)]
@@ -106,6 +106,23 @@ class RfPolicy:
     frequency_range_hz: tuple[Frequency, Frequency]
     max_tx_gain_db: Annotated[float, Decibel]
     max_output_dbm: Annotated[float, Limit(-150, 60)]
+
+
+@dataclass(frozen=True)
+class ReferenceOptions:
+    """What keeps transmit channels of different devices in phase, if anything does.
+
+    A precoder for channels that share no oscillator is refused unless both are given.
+
+    Attributes:
+        external: Whether all radios run on one external reference: equal frequencies, though every tune ends in another
+            phase.
+        phase_calibration: "per-frame" if the phases between devices are measured anew in every frame and the sounding
+            carries them, "none" if they are not.
+    """
+
+    external: bool = False
+    phase_calibration: Annotated[str, Choice(("none", "per-frame"))] = "none"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Annotated
 from testbed.errors import ScenarioError
 from testbed.scenario.checks import CHECKS
 from testbed.scenario.limits import Limit, did_you_mean
-from testbed.scenario.options import AirOptions, FrameOptions, RfPolicy, SchemeOptions
+from testbed.scenario.options import AirOptions, FrameOptions, ReferenceOptions, RfPolicy, SchemeOptions
 from testbed.scenario.radios import Impairments, Station, Target, User
 from testbed.scenario.reader import Place, read
 
@@ -36,6 +36,7 @@ class Scenario:
         scheme: Which precoder is designed.
         rf: What may be radiated.
         air: What joins simulated radios.
+        reference: What keeps transmit channels of different devices in phase.
         text: The TOML text it was read from, for the recording.
         name: Name of a shipped scenario, or of the file without its ending.
     """
@@ -49,6 +50,7 @@ class Scenario:
     scheme: SchemeOptions
     rf: RfPolicy
     air: AirOptions = field(default_factory=AirOptions)
+    reference: ReferenceOptions = field(default_factory=ReferenceOptions)
     text: str = field(default="", repr=False)
     name: str = ""
 

@@ -24,7 +24,7 @@ class ScriptedRadio:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("scripted", self.name, 2, 1, ANY, ANY, ANY, ANY, 0.0, 0.0, timed=True)
+        return Capabilities("scripted", self.name, 2, 1, ANY, ANY, ANY, ANY, 0.0, 0.0, 0.0, ("a", "a"))
 
     def configure(self, settings: RadioSettings) -> RadioSettings:
         return settings

@@ -49,6 +49,25 @@ def test_every_exchange_is_answered_with_its_capture(path: Path) -> None:
     radio.close()
 
 
+def test_what_the_radios_could_do_together_is_as_recorded(tmp_path: Path) -> None:
+    """A recording of radios that started apart, on oscillators of their own, is judged as they were."""
+    facts = {"tx_coherence": "serial7 serial8", "start_spread_s": 150e-6}
+    path = tmp_path / "b.h5"
+    with RecordingWriter.create(path, scenario_text="", seed=1, versions={}, radios={"west": facts}) as writer:
+        writer.append(Exchange(0, {"west": burst(0)}, {"west": capture("west", 3, 0)}), {})
+    radio = open_replay(path, [WEST])["west"]
+    assert radio.capabilities.tx_coherence == ("serial7", "serial8")
+    assert radio.capabilities.start_spread_s == 150e-6
+    radio.close()
+
+
+def test_a_recording_that_does_not_say_so_is_of_coherent_radios(path: Path) -> None:
+    radio = open_replay(path, [WEST])["west"]
+    assert radio.capabilities.tx_coherence == ("recorded", "recorded")
+    assert radio.capabilities.start_spread_s == 0.0
+    radio.close()
+
+
 def test_a_replay_can_begin_later(path: Path) -> None:
     radio = configured(path, first=2)
     radio.arm(burst(2), N, 0.0)

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -219,6 +220,7 @@ CHILD = """
 import sys
 sys.path[:0] = {paths!r}
 import test_recording as t
+from dataclasses import replace
 from pathlib import Path
 {setup}
 with t.create(Path(sys.argv[1])) as writer:
@@ -276,3 +278,51 @@ def test_a_full_disk_keeps_the_frames_before(tmp_path: Path) -> None:
         assert_full_disk_is_survived(tmp_path / "full.h5")
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def measuring(index: int) -> Exchange:
+    """Only the station's driver measured something, and not the same of every channel."""
+    plain = exchange(index)
+    west = replace(plain.captures["west"], measured={"tx_evm_db": -50.0 - index, "delay_s": 1e-5})
+    user = replace(plain.captures["user"], measured={"delay_s": float("nan")})
+    return replace(plain, captures={"west": west, "user": user})
+
+
+def test_what_drivers_measured_is_read_where_it_was_measured(tmp_path: Path) -> None:
+    with create(tmp_path / "a.h5") as writer:
+        for index in range(2):
+            writer.append(measuring(index), {})
+    with Recording.open(tmp_path / "a.h5") as recording:
+        captures = recording.exchange(1).captures
+    assert dict(captures["west"].measured) == {"tx_evm_db": -51.0, "delay_s": 1e-5}
+    assert dict(captures["user"].measured) == {}
+
+
+def test_a_changed_measurement_is_noticed(tmp_path: Path) -> None:
+    with create(tmp_path / "a.h5") as writer:
+        writer.append(measuring(0), {})
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        row = file["frames"][0]
+        row["measured"][0, 0] += 1e-9
+        file["frames"][0] = row
+    with Recording.open(tmp_path / "a.h5") as recording, pytest.raises(CorruptRecordingError, match="checksum"):
+        recording.exchange(0)
+
+
+def test_a_radio_that_begins_to_measure_in_midst_of_a_recording_is_refused(tmp_path: Path) -> None:
+    with create(tmp_path / "a.h5") as writer:
+        writer.append(exchange(0), {})
+        with pytest.raises(UnfitFrameError, match="frames is"):
+            writer.append(measuring(1), {})
+
+
+def test_recordings_of_the_first_format_are_still_read(tmp_path: Path) -> None:
+    """They are those in which nothing was measured."""
+    with h5py.File(record(tmp_path / "a.h5"), "r+") as file:
+        assert "measured" not in file["frames"].dtype.names
+        assert "measured" not in file["frames"].attrs
+        file.attrs["format_version"] = 1
+    with Recording.open(tmp_path / "a.h5") as recording:
+        for index in range(3):
+            assert_same(recording.exchange(index), exchange(index))
+            assert all(dict(capture.measured) == {} for capture in recording.exchange(index).captures.values())

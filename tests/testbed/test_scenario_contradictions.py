@@ -81,6 +81,20 @@ def test_a_device_can_be_one_radio_only() -> None:
     assert """stations "east".radio = 'pluto:ip:192.168.2.1' is already that of stations "west";""" in message
 
 
+def test_a_unit_of_several_can_belong_to_one_radio_only() -> None:
+    text = Scenario.load("two_cells").text
+    text = text.replace('radio = "simulated"', 'radio = "pluto:ip:192.168.2.1+usb:1.2.5"', 1)
+    assert Scenario.parse(text, "lab.toml").stations[0].radio == "pluto:ip:192.168.2.1+usb:1.2.5"
+    message = refusal(text.replace('radio = "simulated"', 'radio = "pluto:usb:1.2.5"', 1))
+    assert """stations "east".radio = 'pluto:usb:1.2.5' is already that of stations "west";""" in message
+
+
+@pytest.mark.parametrize("place", ["ip:127.0.0.1:50001", "usb:1.2.5", "ip:192.168.2.1+ip:192.168.3.1"])
+def test_a_plutos_address_names_its_units(place: str) -> None:
+    text = Scenario.load("two_cells").text.replace('radio = "simulated"', f'radio = "pluto:{place}"', 1)
+    assert Scenario.parse(text, "lab.toml").stations[0].radio == f"pluto:{place}"
+
+
 def test_a_recording_may_answer_for_several_radios() -> None:
     text = Scenario.load("two_cells").text.replace('radio = "simulated"', 'radio = "replay:run.h5"')
     assert {radio.radio for radio in Scenario.parse(text, "lab.toml").radios} == {"replay:run.h5"}
