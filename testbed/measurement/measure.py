@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.errors import UnalignedError
 from testbed.frame import CONSTELLATIONS, Frame
 from testbed.knowledge import Knowledge
-from testbed.measurement.csi_drift import drift_energy
+from testbed.measurement.arrival import relative_to
+from testbed.measurement.csi_drift import drift_energy, in_phase
 from testbed.measurement.expectation import predict_sinr
 from testbed.measurement.health import NO_SYNC, SILENT
 from testbed.measurement.margins import QUANTILES, SymbolLevelBlock
 from testbed.measurement.stations import StationReport, observe_station
 from testbed.measurement.synchronisation import least_quality
+from testbed.measurement.unaligned_users import UnalignedObserver
 from testbed.measurement.users import UserObserver, UserReport
 from testbed.outcome import ESTIMATORS, Outcome, Sounding
 from testbed.precoder import Precoder
@@ -33,6 +37,7 @@ class Measurement:
         self.frame = frame
         self.cooperative = cooperative
         self._users = UserObserver(frame, power, confidence)
+        self._unaligned = UnalignedObserver(frame, power, confidence)
 
     def measure(
         self,
@@ -45,6 +50,7 @@ class Measurement:
         knowledge: Knowledge | None,
         fresh: bool,
         clipped: bool,
+        unaligned: bool = False,
     ) -> Outcome:
         """Measure one frame.
 
@@ -57,14 +63,24 @@ class Measurement:
             knowledge: What was known before the frame (None before the first): predicts SINR and angles.
             fresh: Whether the precoder was designed on that very knowledge.
             clipped: Whether a capture was flagged as clipped.
+            unaligned: Whether one was flagged as "time-unaligned": stations start apart, on carriers of their own.
+
+        Raises:
+            UnalignedError: Such stations sent what only means something if they are aligned.
         """
+        self._require_alignment(precoder, unaligned)
         spectrum = self.frame.pulse.spectrum_of(sent.astype(np.complex64, copy=False))
         radiated = self.frame.pulse.detect(spectrum).astype(np.complex128)
         payload = None if precoder is None else symbols.reshape(-1, symbols.shape[-1])
         block = self._block(radiated, precoder, symbols, knowledge)
-        users = self._users.observe(downlink, payload, radiated, block)
+        users = (
+            self._unaligned.observe(downlink, payload, radiated)
+            if unaligned
+            else self._users.observe(downlink, payload, radiated, block)
+        )
+        how = {"cooperative": self.cooperative, "payload": precoder is not None}
         stations = [
-            observe_station(self.frame, m, echo, radiated, cooperative=self.cooperative, payload=precoder is not None)
+            observe_station(self.frame, m, echo, radiated, relative=relative_to(m, users.arrivals), **how)
             for m, echo in enumerate(echoes)
         ]
         shape = symbols.shape[:2]
@@ -72,6 +88,8 @@ class Measurement:
         predicted = predict_sinr(precoder, block, knowledge, fresh=fresh)
         known: dict[str, NDArray[np.generic]] = {**_of_users(users, faults), **_of_stations(stations)}
         sounding = _sounding(users, stations, faults)
+        if unaligned and knowledge is not None:
+            sounding = replace(sounding, channels=in_phase(sounding.channels, knowledge.sounding.channels))
         if precoder is None:
             known["angle_rad"] = np.diagonal(sounding.departure_angles_rad).copy()
         unknown = np.full(len(stations), np.nan)
@@ -92,6 +110,16 @@ class Measurement:
             design_gap=float("nan") if precoder is None else precoder.gap,
             **known,  # type: ignore[arg-type]  # names and shapes are those of the outcome; its tests hold them
         )
+
+    def _require_alignment(self, precoder: Precoder | None, unaligned: bool) -> None:
+        """Refuse what stations apart cannot do: send a stream together, or meet each other's symbols one by one."""
+        if not unaligned or precoder is None or self.frame.n_stations == 1:
+            return
+        if precoder.cooperative or precoder.samples is not None:
+            raise UnalignedError(
+                f"scheme {precoder.scheme} needs stations that start together to a sample on one carrier, and the "
+                'radios say "time-unaligned"; use scheme.name = "blp-cbf", or radios with a common clock and trigger'
+            )
 
     def _drift(self, knowledge: Knowledge | None, sounding: Sounding) -> Vector:
         if knowledge is None:

@@ -1,0 +1,125 @@
+"""Finding one station's frame among others that nobody aligned with it: when it arrives, and how far it is off.
+
+Sync slots of stations that start apart fall onto each other, so one sequence of 32 symbols is not enough: everything
+known of the preamble is used. Segments short against any offset are added without their phases, which gives the delay;
+all of them with their phases, over a grid of offsets, give the offset. The joint fit (`link_fit`) does the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.frame import SYNC_SEGMENTS, Frame
+
+__all__ = ["Acquisition", "Found", "segment_share"]
+
+Complex = NDArray[np.complex128]
+Vector = NDArray[np.float64]
+
+SEGMENT = 16  # pilot symbols whose phases are taken for equal: half a turn at most, at the largest offset that is found
+OVERSAMPLED = 4  # the grid of offsets: steps of a quarter of what the preamble's length resolves
+
+
+@dataclass(frozen=True)
+class Found:
+    """One station's frame in one receiver's samples.
+
+    Attributes:
+        delay_samples: Arrival, fractional.
+        offset_hz: Carrier offset.
+        share: Of the energy in the preamble's symbols that the segments explain, 0 to 1.
+    """
+
+    delay_samples: float
+    offset_hz: float
+    share: float
+
+
+class Acquisition:
+    """Looks for one station's preamble; what depends on the layout alone is computed once.
+
+    Args:
+        frame: The frame's layout.
+        station: Whose.
+    """
+
+    def __init__(self, frame: Frame, station: int) -> None:
+        self.frame = frame
+        options = frame.options
+        slot, sounding = frame.sync_slot(station), frame.sounding
+        self._symbols = np.r_[slot, sounding]
+        preamble = frame.preamble(np.full(frame.n_stations, float(frame.n_tx)))[station]
+        reach = options.gap_symbols * options.samples_per_symbol
+        self._lags = np.arange(-reach, reach + 1)
+        self._at = (self._lags[:, None] + self._symbols * options.samples_per_symbol) % frame.n_samples
+        self._segments = list(_segments(frame, station))
+        self._whole = _orthonormal(preamble[:, self._symbols])
+        resolved = OVERSAMPLED * (sounding.stop - slot.start)
+        count = int(np.ceil(resolved / options.sync_symbols))
+        self._cycles = np.arange(-count, count + 1) / resolved  # per symbol: as far as sync resolves
+        self._turns = np.exp(-2j * np.pi * np.outer(self._cycles, self._symbols))
+
+    def find(self, samples: Complex) -> Found:
+        """Return where the station's frame fits best.
+
+        Args:
+            samples: At the receiver's antenna, (n_samples,), what is known of other stations taken off.
+        """
+        matched = self.frame.pulse.matched(self.frame.pulse.spectrum_of(samples))
+        heard = matched[self._at]
+        energy = np.sum(np.abs(heard) ** 2, axis=1)
+        explained = sum(np.sum(np.abs(heard[:, at] @ rows.conj().T) ** 2, axis=1) for at, rows in self._segments)
+        share = explained / np.maximum(energy, np.finfo(float).tiny)
+        peak = int(np.argmax(share))
+        height = np.sum(np.abs((self._turns * heard[peak]) @ self._whole.conj().T) ** 2, axis=1)
+        best = int(np.argmax(height))
+        cycles = self._cycles[best] + _between(height, best) * (self._cycles[1] - self._cycles[0])
+        delay = self._lags[peak] + _between(share, peak)
+        return Found(float(delay), float(cycles * self.frame.options.symbol_rate_hz), float(share[peak]))
+
+
+def segment_share(frame: Frame, station: int, symbols: Complex) -> float:
+    """Return the share of the energy in a station's sync slot that its sequence explains segment by segment, 0 to 1.
+
+    Args:
+        frame: The frame's layout.
+        station: Whose slot.
+        symbols: Received in that slot, (sync_symbols,).
+    """
+    segments = (symbols * frame.sync[station].conj()).reshape(SYNC_SEGMENTS, -1)
+    energy = float(np.vdot(symbols, symbols).real) * segments.shape[1]
+    explained = float(np.sum(np.abs(segments.sum(axis=1)) ** 2))
+    return explained / max(energy, float(np.finfo(float).tiny))
+
+
+def _segments(frame: Frame, station: int) -> list[tuple[slice, Complex]]:
+    """Return where in the preamble's symbols each segment lies, and orthonormal rows that span it, (rank, length)."""
+    sync, sounding = frame.options.sync_symbols, frame.options.sounding_symbols
+    part = sync // SYNC_SEGMENTS
+    found = [
+        (slice(start, start + part), _orthonormal(frame.sync[station][None, start : start + part]))
+        for start in range(0, sync, part)
+    ]
+    count = max(sounding // max(SEGMENT, 2 * frame.n_tx), 1)
+    edges = np.linspace(0, sounding, count + 1).astype(int)
+    return found + [
+        (slice(sync + low, sync + high), _orthonormal(frame.pilots[station][:, low:high]))
+        for low, high in pairwise(edges)
+    ]
+
+
+def _orthonormal(rows: Complex) -> Complex:
+    return np.asarray(np.linalg.qr(rows.T)[0].T)
+
+
+def _between(height: Vector, peak: int) -> float:
+    """Return where between its neighbours a peak lies, by a parabola, -0.5 to 0.5 steps."""
+    if not 0 < peak < len(height) - 1:
+        return 0.0
+    left, middle, right = height[peak - 1 : peak + 2]
+    curvature = left - 2 * middle + right
+    return float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)) if curvature < 0 else 0.0
