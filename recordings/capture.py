@@ -22,7 +22,6 @@ class Capture:
         start_s: Device time of the first sample, in seconds.
         settings: Every setting of the radio as read back from it, by name (units are in the names).
         flags: What a user of the samples must know, e.g. "clipped" or "overrun"; empty for a sound capture.
-            "time-unaligned": transmitters were not started together to a sample, so each arrives with its own delay.
     """
 
     radio: str

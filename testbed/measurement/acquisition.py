@@ -53,10 +53,8 @@ class Acquisition:
         slot, sounding = frame.sync_slot(station), frame.sounding
         self._symbols = np.r_[slot, sounding]
         preamble = frame.preamble(np.full(frame.n_stations, float(frame.n_tx)))[station]
-        reach = options.gap_symbols * options.samples_per_symbol
-        self._lags = np.arange(-reach, reach + 1)
-        self._at = (self._lags[:, None] + self._symbols * options.samples_per_symbol) % frame.n_samples
-        self._segments = list(_segments(frame, station))
+        self._reach = options.gap_symbols * options.samples_per_symbol
+        self._rows, self._edges = _segments(frame, station)
         self._whole = _orthonormal(preamble[:, self._symbols])
         resolved = OVERSAMPLED * (sounding.stop - slot.start)
         count = int(np.ceil(resolved / options.sync_symbols))
@@ -69,16 +67,17 @@ class Acquisition:
         Args:
             samples: At the receiver's antenna, (n_samples,), what is known of other stations taken off.
         """
+        from testbed.measurement.acquisition_kernels import explained_share
+
+        rate, reach = self.frame.options.samples_per_symbol, self._reach
         matched = self.frame.pulse.matched(self.frame.pulse.spectrum_of(samples))
-        heard = matched[self._at]
-        energy = np.sum(np.abs(heard) ** 2, axis=1)
-        explained = sum(np.sum(np.abs(heard[:, at] @ rows.conj().T) ** 2, axis=1) for at, rows in self._segments)
-        share = explained / np.maximum(energy, np.finfo(float).tiny)
+        share = explained_share(matched, self._symbols, rate, reach, self._rows, self._edges)
         peak = int(np.argmax(share))
-        height = np.sum(np.abs((self._turns * heard[peak]) @ self._whole.conj().T) ** 2, axis=1)
+        heard = matched[(self._symbols * rate + peak - reach) % len(matched)]
+        height = np.sum(np.abs((self._turns * heard) @ self._whole.conj().T) ** 2, axis=1)
         best = int(np.argmax(height))
         cycles = self._cycles[best] + _between(height, best) * (self._cycles[1] - self._cycles[0])
-        delay = self._lags[peak] + _between(share, peak)
+        delay = peak - reach + _between(share, peak)
         return Found(float(delay), float(cycles * self.frame.options.symbol_rate_hz), float(share[peak]))
 
 
@@ -96,20 +95,17 @@ def segment_share(frame: Frame, station: int, symbols: Complex) -> float:
     return explained / max(energy, float(np.finfo(float).tiny))
 
 
-def _segments(frame: Frame, station: int) -> list[tuple[slice, Complex]]:
-    """Return where in the preamble's symbols each segment lies, and orthonormal rows that span it, (rank, length)."""
+def _segments(frame: Frame, station: int) -> tuple[Complex, NDArray[np.intp]]:
+    """Return rows that are orthonormal within each segment, conjugate, (n_tx, n), and the segments' edges."""
     sync, sounding = frame.options.sync_symbols, frame.options.sounding_symbols
     part = sync // SYNC_SEGMENTS
-    found = [
-        (slice(start, start + part), _orthonormal(frame.sync[station][None, start : start + part]))
-        for start in range(0, sync, part)
-    ]
     count = max(sounding // max(SEGMENT, 2 * frame.n_tx), 1)
-    edges = np.linspace(0, sounding, count + 1).astype(int)
-    return found + [
-        (slice(sync + low, sync + high), _orthonormal(frame.pilots[station][:, low:high]))
-        for low, high in pairwise(edges)
-    ]
+    edges = np.r_[np.arange(0, sync, part), sync + np.linspace(0, sounding, count + 1).astype(int)]
+    rows = np.zeros((frame.n_tx, sync + sounding), dtype=complex)
+    rows[0, :sync] = frame.sync[station] / np.sqrt(part)  # one antenna taper for the length of a segment
+    for low, high in pairwise(edges[SYNC_SEGMENTS:]):
+        rows[:, low:high] = _orthonormal(frame.pilots[station][:, low - sync : high - sync])
+    return rows.conj(), edges
 
 
 def _orthonormal(rows: Complex) -> Complex:

@@ -81,9 +81,16 @@ class OnAir:
         """
         return self._through(self._spectrum, lock, delay_samples, offset_hz)
 
-    def slope(self, lock: Lock, delay_samples: float, offset_hz: float) -> Complex:
-        """Return d/dt of what is `seen`, per sample: minus what a sample's further delay would change."""
-        return self._through(self.frame.pulse.derivative(self._spectrum), lock, delay_samples, offset_hz)
+    def slope(self, lock: Lock, delay_samples: float, offset_hz: float, weights: Complex) -> Complex:
+        """Return d/dt of the sum of what is `seen`, per sample: minus what a sample's further delay would change.
+
+        Args:
+            lock: See `seen`.
+            delay_samples: See `seen`.
+            offset_hz: See `seen`.
+            weights: Of the antennas in the sum, (n_tx,).
+        """
+        return self._through(self.frame.pulse.derivative(weights @ self._spectrum), lock, delay_samples, offset_hz)
 
     def at_antenna(self, delay_samples: float, offset_hz: float) -> Complex:
         """Return the samples at a receiver's antenna, (..., n_samples); the phase counts as in `seen`."""

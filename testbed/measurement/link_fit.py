@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
 ROUNDS = 8  # of Gauss-Newton at most; three are the rule
-SETTLED = 1e-2  # of the standard deviation of what is sought: a smaller step ends the rounds
+SETTLED = 0.03  # of the standard deviation of what is sought: a smaller step ends the rounds
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ class LinkFit:
         channels: In the phase that each link has in the middle of its station's sounding, complex (J, n_tx).
         noise: Power per symbol that the fit leaves.
         freedom: Complex samples that it was estimated from.
-        covariance: Of real and imaginary parts of each link's error, over the noise, (J, 2 n_tx, 2 n_tx).
+        inverse: Of the Gram matrix of all that arrives, complex (n, n), n = J n_tx.
+        along: What the channels take over from delays and offsets, complex (2 S, n).
+        bent: Covariance of delays and offsets, over half the noise, (2 S, 2 S).
         delay_variance: Of the errors of the delays, (J,); infinite where none was sought.
         offset_variance: Of the errors of the offsets, Hz^2, (J,).
         symbols: All symbols under the lock, (n_symbols,).
@@ -76,12 +79,27 @@ class LinkFit:
     channels: Complex
     noise: float
     freedom: float
-    covariance: Vector
+    inverse: Complex
+    along: Complex
+    bent: Vector
     delay_variance: Vector
     offset_variance: Vector
     symbols: Complex
     seen: Complex
     weights: Complex
+
+    @cached_property
+    def covariance(self) -> Vector:
+        """Covariance of real and imaginary parts of each link's error, over the noise, (J, 2 n_tx, 2 n_tx)."""
+        n_stations, n_tx = self.weights.shape
+        blocks = []
+        for n in range(n_stations):
+            own = slice(n * n_tx, (n + 1) * n_tx)
+            spread, taken = self.inverse[own, own].T, self.along[:, own]
+            white = np.block([[spread.real, -spread.imag], [spread.imag, spread.real]])
+            parts = np.concatenate([taken.real, taken.imag], axis=1)
+            blocks.append(0.5 * (white + parts.T @ self.bent @ parts))
+        return np.stack(blocks)
 
     @property
     def error_variance(self) -> Vector:
@@ -155,7 +173,9 @@ def _linear(
         channels=weights.reshape(n_stations, n_tx) * turn,
         noise=noise,
         freedom=freedom,
-        covariance=_covariance(np.asarray(inverse, dtype=complex), along, np.asarray(bent, dtype=float), n_stations),
+        inverse=np.asarray(inverse, dtype=complex),
+        along=along,
+        bent=np.asarray(bent, dtype=float),
         delay_variance=variance[0],
         offset_variance=variance[1] * hz**2,
         symbols=symbols,
@@ -174,8 +194,8 @@ def _columns(
     time = np.arange(window.start, window.stop) - middle
     late, turned = [], []
     for n in map(int, np.flatnonzero(links.sought)):
-        slope = on_air[n].slope(links.lock, float(links.delay_samples[n]), float(links.offset_hz[n]))
-        late.append(-(weights[n] @ slope)[window])
+        arrival = links.lock, float(links.delay_samples[n]), float(links.offset_hz[n])
+        late.append(-on_air[n].slope(*arrival, weights[n])[window])
         turned.append(1j * (time - apart[n]) * (weights[n] @ seen[n])[window])
     return np.array(late + turned).reshape(-1, len(time))
 
@@ -184,16 +204,3 @@ def _cautious(frame: Frame, step: Vector, window: slice) -> Vector:
     """Return steps (2, S) in delay and offset that stay within a search's reach: larger ones are a lost signal."""
     samples, radians = frame.options.samples_per_symbol / 2, np.pi / (2 * (window.stop - window.start))
     return np.stack([np.clip(step[0], -samples, samples), np.clip(step[1], -radians, radians)])
-
-
-def _covariance(inverse: Complex, along: Complex, bent: Vector, n_stations: int) -> Vector:
-    """Return the covariance of real and imaginary parts of each link's error, over the noise, (J, 2 n_tx, 2 n_tx)."""
-    n_tx = len(inverse) // n_stations
-    blocks = []
-    for n in range(n_stations):
-        own = slice(n * n_tx, (n + 1) * n_tx)
-        spread, taken = inverse[own, own].T, along[:, own]  # of a row y times solve
-        white = np.block([[spread.real, -spread.imag], [spread.imag, spread.real]])
-        parts = np.concatenate([taken.real, taken.imag], axis=1)
-        blocks.append(0.5 * (white + parts.T @ bent @ parts))
-    return np.stack(blocks)
