@@ -121,7 +121,7 @@ class Pulse:
         return self._symbols(spectrum * gain)
 
     def late(self, spectrum: Complex, delay_samples: float | NDArray[np.float64]) -> Complex:
-        """Return the samples (..., n_samples) of a spectrum, late by (...); without delay the inverse of `spectrum_of`."""
+        """Return the samples (..., n_samples) of a spectrum, late by (...); undelayed, the inverse of `spectrum_of`."""
         return self._samples(spectrum * self._advance(-np.asarray(delay_samples)))
 
     def derivative(self, spectrum: Complex) -> Complex:

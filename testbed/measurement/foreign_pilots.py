@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,8 +44,9 @@ def pilots_of(frame: Frame, received: Complex, sent: Complex, own: int, relative
 def departures(pilots: Pilots, angle_rad: float, relative: RelativeArrival | None) -> BistaticEstimate:
     """Return angles and gains of all ways by the target; see `estimate_departures`.
 
-    Pilots of stations that start apart are not orthogonal, and the own echo is the stronger one: it is taken off before
-    the others are measured.
+    Pilots of stations that start apart are not orthogonal, not even between the antennas of one station where they
+    arrive between the receiver's instants. The own echo is the stronger one: it is taken off before the others are
+    measured.
 
     Args:
         pilots: From `pilots_of`.
@@ -58,9 +57,11 @@ def departures(pilots: Pilots, angle_rad: float, relative: RelativeArrival | Non
     if relative is None:
         return first
     received, sent, own = pilots
-    echo = first.amplitudes[own] * np.outer(
-        steering(len(received), angle_rad), steering(sent.shape[1], angle_rad) @ sent[own]
-    )
-    rest = estimate_departures(received - echo, sent, own, angle_rad)
-    amplitudes = np.where(np.arange(len(sent)) == own, first.amplitudes, rest.amplitudes)
-    return replace(first, angles_rad=rest.angles_rad, amplitudes=amplitudes)
+    n_rx, n_tx, mine = len(received), sent.shape[1], np.arange(len(sent)) == own
+    arrival, departure = steering(n_rx, angle_rad), steering(n_tx, angle_rad)
+    left = received - first.amplitudes[own] * np.outer(arrival, departure @ sent[own])
+    angles = np.where(mine, angle_rad, estimate_departures(left, sent, own, angle_rad).angles_rad)
+    lit = np.sum(steering(n_tx, angles)[..., None] * sent, axis=1)
+    energy = np.maximum(np.sum(np.abs(lit) ** 2, axis=1), np.finfo(float).tiny)
+    amplitudes = lit.conj() @ (arrival.conj() @ left) / (n_rx * energy)
+    return BistaticEstimate(angles, np.where(mine, first.amplitudes, amplitudes), first.noise)

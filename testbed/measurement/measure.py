@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from testbed.errors import UnalignedError
 from testbed.frame import CONSTELLATIONS, Frame
 from testbed.knowledge import Knowledge
-from testbed.measurement.arrival import relative_to
+from testbed.measurement.arrival import Arrivals, relative_to
 from testbed.measurement.csi_drift import drift_energy, in_phase
 from testbed.measurement.expectation import predict_sinr
 from testbed.measurement.health import NO_SYNC, SILENT
@@ -87,6 +87,7 @@ class Measurement:
         faults = _user_faults(self.frame, downlink, users).reshape(shape)
         predicted = predict_sinr(precoder, block, knowledge, fresh=fresh)
         known: dict[str, NDArray[np.generic]] = {**_of_users(users, faults), **_of_stations(stations)}
+        known |= _of_links(users.arrivals, shape, self.frame.sample_rate_hz)
         sounding = _sounding(users, stations, faults)
         if unaligned and knowledge is not None:
             sounding = replace(sounding, channels=in_phase(sounding.channels, knowledge.sounding.channels))
@@ -174,6 +175,14 @@ def _of_users(users: UserReport, faults: NDArray[np.int64]) -> Numbers:
     if payload.margins is not None:
         found["margin_quantiles"] = payload.margins.quantiles.reshape(*shape, -1) * hidden[..., None]
     return found
+
+
+def _of_links(arrivals: Arrivals | None, shape: tuple[int, ...], rate_hz: float) -> Numbers:
+    """Return when and how far off each station arrives at each user, [n, m, k]; nothing where all are aligned."""
+    if arrivals is None:
+        return {}
+    found = {"link_delay_s": arrivals.delay_samples / rate_hz, "link_offset_hz": arrivals.offset_hz}
+    return {name: np.moveaxis(value.reshape(*shape, -1), 2, 0) for name, value in found.items()}
 
 
 def _of_stations(stations: Sequence[StationReport]) -> Numbers:

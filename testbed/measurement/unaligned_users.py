@@ -143,12 +143,12 @@ class UnalignedObserver:
         """Return the channels with their errors.
 
         A link too weak to be found may have any delay: it is weaker than what was taken for it, so this is added to the
-        radius twice over.
+        error twice over.
         """
         channels = np.stack([fit.channels for fit in fits])
-        size = np.where([fit.links.sought for fit in fits], 0.0, np.linalg.norm(channels, axis=-1))
-        variance = np.stack([fit.error_variance for fit in fits]) + size**2 / channels.shape[-1]
-        radius = np.stack([fit.radius(self.confidence) for fit in fits]) + 2 * size
+        doubt = 2 * np.where([fit.links.sought for fit in fits], 0.0, np.linalg.norm(channels, axis=-1))
+        variance = np.stack([fit.error_variance for fit in fits]) + doubt**2 / channels.shape[-1]
+        radius = np.stack([fit.radius(self.confidence) for fit in fits]) + doubt
         return ChannelState(channels, variance, radius, np.array([fit.noise for fit in fits]))
 
     def _payload(self, samples: Complex, sent: _Sent, fits: Sequence[LinkFit], symbols: Complex) -> PayloadReport:
