@@ -99,8 +99,8 @@ def test_what_arrives_late_and_turned_is_seen_as_it_is() -> None:
     assert np.allclose(on_air.seen(lock, lock.delay_samples, lock.offset_hz), symbols, atol=1e-9)
     assert np.allclose(np.abs(antenna), np.abs(late(FRAME.pulse.shape(symbols), -41.6)), atol=1e-9)
     step, weights = 1e-4, noise(rng, 2)
-    slope = (on_air.seen(lock, -41.6 - step, 0.0) - on_air.seen(lock, -41.6 + step, 0.0)) / (2 * step)
-    assert np.allclose(weights @ slope, on_air.slope(lock, -41.6, 0.0, weights), atol=1e-3)
+    slope = (on_air.seen(lock, -41.6 - step, 1200.0) - on_air.seen(lock, -41.6 + step, 1200.0)) / (2 * step)
+    assert np.allclose(weights @ slope, on_air.slope(lock, -41.6, 1200.0, weights), atol=1e-6)
 
 
 @pytest.mark.parametrize("ppm", [0.5, 1.0])
