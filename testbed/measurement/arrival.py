@@ -45,17 +45,24 @@ class Lock:
     Attributes:
         delay_samples: Where the frame begins.
         offset_hz: What is turned back.
+        origin: Instant in the frame, in samples, whose phase is left as it is.
     """
 
     delay_samples: float
     offset_hz: float
+    origin: float = 0.0
+
+    @property
+    def instant(self) -> float:
+        """The instant whose phase is left as it is, in samples since the receiver's first."""
+        return self.origin + self.delay_samples
 
     def symbols(self, frame: Frame, samples: Complex) -> Complex:
-        """Return the symbols of samples (..., n_samples); their phase is that of the middle of the sounding."""
+        """Return the symbols of samples (..., n_samples)."""
         step = -2 * np.pi / frame.sample_rate_hz * self.offset_hz
         turned = samples * phase_ramp(np.asarray(step), frame.n_samples)
         found = frame.pulse.detect(frame.pulse.spectrum_of(turned), self.delay_samples)
-        return np.asarray(found * np.exp(-1j * step * (_centre(frame) + self.delay_samples)))
+        return np.asarray(found * np.exp(-1j * step * self.instant))
 
 
 class OnAir:
@@ -63,12 +70,14 @@ class OnAir:
 
     Args:
         frame: The frame's layout.
-        symbols: Symbols of the whole frame, complex (..., n_symbols): antennas or streams, of one station or more.
+        symbols: Symbols of the whole frame, complex (..., n_symbols): antennas or streams.
+        origin: Instant in the frame, in samples, at which an offset has not turned them.
     """
 
-    def __init__(self, frame: Frame, symbols: Complex) -> None:
+    def __init__(self, frame: Frame, symbols: Complex, origin: float = 0.0) -> None:
         self.frame = frame
         self.symbols = symbols
+        self.origin = origin
         self._spectrum = frame.pulse.spectrum_of(frame.pulse.shape(symbols))
 
     def seen(self, lock: Lock, delay_samples: float, offset_hz: float) -> Complex:
@@ -95,25 +104,20 @@ class OnAir:
     def at_antenna(self, delay_samples: float, offset_hz: float) -> Complex:
         """Return the samples at a receiver's antenna, (..., n_samples); the phase counts as in `seen`."""
         late = self.frame.pulse.late(self._spectrum, delay_samples)
-        return late * self._turn(offset_hz, _centre(self.frame) + delay_samples)
+        return late * self._turn(offset_hz, self.origin + delay_samples)
 
     def _through(self, spectrum: Complex, lock: Lock, delay_samples: float, offset_hz: float) -> Complex:
         """Return what a matched filter makes of a spectrum that arrives; untouched symbols need none of it."""
         pulse, apart = self.frame.pulse, delay_samples - lock.delay_samples
         late = pulse.late(spectrum, apart)
         if offset_hz != lock.offset_hz:
-            late = late * self._turn(offset_hz - lock.offset_hz, _centre(self.frame) + apart)
+            late = late * self._turn(offset_hz - lock.offset_hz, self.origin + apart)
         return pulse.detect(pulse.spectrum_of(late))
 
     def _turn(self, offset_hz: float, origin: float) -> Complex:
         """Return the turn of an offset over the frame's samples, none at an instant, (n_samples,)."""
         step = 2 * np.pi / self.frame.sample_rate_hz * offset_hz
         return np.asarray(phase_ramp(np.asarray(step), self.frame.n_samples) * np.exp(-1j * step * origin))
-
-
-def _centre(frame: Frame) -> float:
-    """Return the middle of the sounding, in samples."""
-    return float(frame.sounding.start + frame.sounding.stop - 1) / 2 * frame.options.samples_per_symbol
 
 
 @dataclass(frozen=True)

@@ -34,18 +34,21 @@ class Links:
         own: Index of the station that the receiver locks to.
         delay_samples: (J,).
         offset_hz: (J,).
+        origins: Instants in each station's frame, in samples, whose phase is that of the link's channel, (J,).
         sought: Whose delay and offset are worth a fit, (J,); of the others nothing is heard.
     """
 
     own: int
     delay_samples: Vector
     offset_hz: Vector
+    origins: Vector
     sought: NDArray[np.bool_]
 
     @property
     def lock(self) -> Lock:
         """The receiver's setting."""
-        return Lock(float(self.delay_samples[self.own]), float(self.offset_hz[self.own]))
+        own = self.own
+        return Lock(float(self.delay_samples[own]), float(self.offset_hz[own]), float(self.origins[own]))
 
     def seen(self, on_air: Sequence[OnAir]) -> list[Complex]:
         """Return the symbols of everything on the air as it arrives, (..., n_symbols) for each station."""
@@ -62,7 +65,7 @@ class LinkFit:
 
     Attributes:
         links: Delays and offsets, refined.
-        channels: In the phase that each link has in the middle of its station's sounding, complex (J, n_tx).
+        channels: In the phase that each link has at its origin, complex (J, n_tx).
         noise: Power per symbol that the fit leaves.
         freedom: Complex samples that it was estimated from.
         inverse: Of the Gram matrix of all that arrives, complex (n, n), n = J n_tx.
@@ -166,7 +169,7 @@ def _linear(
     moved = np.zeros((2, n_stations))
     moved[:, links.sought] = _cautious(frame, step.reshape(2, -1), window)
     hz = frame.options.symbol_rate_hz / (2 * np.pi)
-    apart = links.delay_samples - links.lock.delay_samples
+    apart = links.origins + links.delay_samples - links.lock.instant
     turn = np.exp(2j * np.pi * links.lock.offset_hz / frame.sample_rate_hz * apart)[:, None]
     fit = LinkFit(
         links=links,
@@ -189,14 +192,13 @@ def _columns(
     frame: Frame, on_air: Sequence[OnAir], links: Links, seen: Complex, weights: Complex, window: slice
 ) -> Complex:
     """Return what the symbols change by with each sought delay (samples), then offset (radians a symbol), (2 S, T)."""
-    middle = (frame.sounding.start + frame.sounding.stop - 1) / 2
-    apart = (links.delay_samples - links.lock.delay_samples) / frame.options.samples_per_symbol
-    time = np.arange(window.start, window.stop) - middle
+    origins = (links.origins + links.delay_samples - links.lock.delay_samples) / frame.options.samples_per_symbol
+    time = np.arange(window.start, window.stop)
     late, turned = [], []
     for n in map(int, np.flatnonzero(links.sought)):
         arrival = links.lock, float(links.delay_samples[n]), float(links.offset_hz[n])
         late.append(-on_air[n].slope(*arrival, weights[n])[window])
-        turned.append(1j * (time - apart[n]) * (weights[n] @ seen[n])[window])
+        turned.append(1j * (time - origins[n]) * (weights[n] @ seen[n])[window])
     return np.array(late + turned).reshape(-1, len(time))
 
 

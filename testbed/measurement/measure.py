@@ -37,7 +37,7 @@ class Measurement:
         self.frame = frame
         self.cooperative = cooperative
         self._users = UserObserver(frame, power, confidence)
-        self._unaligned = UnalignedObserver(frame, power, confidence)
+        self._unaligned = UnalignedObserver(frame, confidence)
 
     def measure(
         self,

@@ -12,18 +12,18 @@ falls onto the own one depends on the chance of two starts, and is no property o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainccinv
 
 from testbed.frame import CONSTELLATIONS, Frame
-from testbed.measurement.acquisition import Acquisition, Found, segment_share
+from testbed.measurement.acquisition import segment_share
 from testbed.measurement.arrival import Arrivals, OnAir
 from testbed.measurement.decomposition import Decomposition, StreamFit, fit_streams, total_power
 from testbed.measurement.front_end import without_dc
-from testbed.measurement.link_fit import LinkFit, Links, fit_links
+from testbed.measurement.link_fit import LinkFit, fit_links
+from testbed.measurement.link_search import LinkSearch
 from testbed.measurement.sinr import SinrEstimate, estimate_sinr, sinr_of_fit
 from testbed.measurement.sounding import ChannelState
 from testbed.measurement.synchronisation import Synchronisation
@@ -34,8 +34,6 @@ __all__ = ["UnalignedObserver"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
-
-CHANCE = 1e-3  # that noise passes for a station, over all delays and offsets that are looked at
 
 
 @dataclass(frozen=True)
@@ -52,20 +50,14 @@ class UnalignedObserver:
 
     Args:
         frame: The frame's layout.
-        power: Each station's power, (J,), watt.
         confidence: Of the radius of the CSI ball.
     """
 
-    def __init__(self, frame: Frame, power: Vector, confidence: float) -> None:
+    def __init__(self, frame: Frame, confidence: float) -> None:
         self.frame = frame
-        self.power = power
         self.confidence = confidence
-        self._acquisition = [Acquisition(frame, n) for n in range(frame.n_stations)]
-        gap = frame.options.gap_symbols
-        self._preamble = slice(frame.options.guard_symbols - gap, frame.payload.start)
-        self._whole = slice(frame.sounding.start - gap, frame.payload.stop)
-        searched = (2 * gap + 1) * frame.options.samples_per_symbol * (frame.sounding.stop - frame.sync_slot(0).start)
-        self._evident = float(gammainccinv(frame.n_tx, CHANCE / searched))
+        self._search = LinkSearch(frame)
+        self._whole = slice(frame.sounding.start - frame.options.gap_symbols, frame.payload.stop)
         self._order = len(CONSTELLATIONS[frame.options.modulation])
 
     def observe(self, samples: Complex, symbols: Complex | None, radiated: Complex) -> UserReport:
@@ -81,9 +73,9 @@ class UnalignedObserver:
         heard = without_dc(frame, samples.astype(np.complex128, copy=False))
         per_cell = len(samples) // frame.n_stations
         with np.errstate(invalid="ignore"):  # a sample that is no number makes its own user's results none
-            links = [self._links(one, sent.antennas, u // per_cell) for u, one in enumerate(heard)]
+            links = [self._search.find(one, sent.antennas, u // per_cell) for u, one in enumerate(heard)]
             fits = [
-                fit_links(frame, one, sent.antennas, link, self._preamble)
+                fit_links(frame, one, sent.antennas, link, self._search.window)
                 for one, link in zip(heard, links, strict=True)
             ]
             payload = None if symbols is None else self._payload(heard, sent, fits, symbols)
@@ -91,42 +83,17 @@ class UnalignedObserver:
 
     def _sent(self, radiated: Complex, symbols: Complex | None) -> _Sent:
         frame = self.frame
-        antennas = tuple(OnAir(frame, one) for one in radiated)
+        antennas = self._on_air(radiated)
         if symbols is None:
             return _Sent(antennas, antennas, ())
         silent = radiated.copy()
         silent[..., frame.payload] = 0
         streams = np.zeros((frame.n_stations, len(symbols) // frame.n_stations, frame.pulse.n_symbols), dtype=complex)
         streams[..., frame.payload] = symbols.reshape(*streams.shape[:2], -1)
-        return _Sent(
-            antennas,
-            tuple(OnAir(frame, one) for one in silent),
-            tuple(OnAir(frame, one) for one in streams),
-        )
+        return _Sent(antennas, self._on_air(silent), self._on_air(streams))
 
-    def _links(self, samples: Complex, antennas: Sequence[OnAir], own: int) -> Links:
-        """Find all stations, the clearest first, each taken off before the next is looked for."""
-        found: dict[int, Found] = {}
-        left = samples
-        for _ in antennas:
-            rest = {n: one.find(left) for n, one in enumerate(self._acquisition) if n not in found}
-            clearest = max(rest, key=lambda n: rest[n].share)
-            found[clearest] = rest[clearest]
-            if len(rest) > 1:
-                left = left - self._explained(left, antennas[clearest], rest[clearest])
-        links = _linked(own, [found[n] for n in sorted(found)])
-        if len(found) > 1:  # those found first had the others in their way
-            parts = _contributions(fit_links(self.frame, samples, antennas, links, self._preamble), antennas)
-            rest = [samples - np.sum(np.delete(parts, n, axis=0), axis=0) for n in range(len(parts))]
-            links = _linked(own, [one.find(left) for one, left in zip(self._acquisition, rest, strict=True)])
-        nothing = replace(links, sought=np.zeros(len(found), dtype=bool))
-        evidence = fit_links(self.frame, samples, antennas, nothing, self._preamble).evidence()
-        return replace(links, sought=evidence > self._evident)
-
-    def _explained(self, samples: Complex, antennas: OnAir, found: Found) -> Complex:
-        """Return what one station contributes to samples, (n_samples,)."""
-        fit = fit_links(self.frame, samples, (antennas,), _linked(0, [found]), self._preamble)
-        return np.asarray(_contributions(fit, (antennas,))[0])
+    def _on_air(self, symbols: Complex) -> tuple[OnAir, ...]:
+        return tuple(OnAir(self.frame, one, origin) for one, origin in zip(symbols, self._search.origins, strict=True))
 
     def _timing(self, fits: Sequence[LinkFit]) -> Synchronisation:
         """Return timing, offset and quality of the own stations, what comes from the others taken off."""
@@ -176,17 +143,6 @@ class UnalignedObserver:
 
 FOUND = ("delay_samples", "offset_hz")
 ENDS = ("value", "low", "high")
-
-
-def _linked(own: int, found: Sequence[Found]) -> Links:
-    delay, offset = (np.array([getattr(one, name) for one in found]) for name in FOUND)
-    return Links(own, delay, offset, np.ones(len(found), dtype=bool))
-
-
-def _contributions(fit: LinkFit, antennas: Sequence[OnAir]) -> Complex:
-    """Return what each station contributes to a receiver's samples, (J, n_samples)."""
-    links = zip(fit.channels, antennas, fit.links.delay_samples, fit.links.offset_hz, strict=True)
-    return np.stack([h @ one.at_antenna(float(delay), float(offset)) for h, one, delay, offset in links])
 
 
 def _arrivals(fits: Sequence[LinkFit]) -> Arrivals:

@@ -40,4 +40,4 @@ def _measure_a_small_frame() -> None:
     for cooperative in (False, True):
         observe_station(frame, 0, heard, radiated, cooperative=cooperative, payload=True)
     UserObserver(frame, power, CONFIDENCE).observe(heard[:2], None)
-    UnalignedObserver(frame, power, CONFIDENCE).observe(heard[:2], None, radiated)
+    UnalignedObserver(frame, CONFIDENCE).observe(heard[:2], None, radiated)

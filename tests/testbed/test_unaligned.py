@@ -9,6 +9,7 @@ from precoding import steering
 from testbed.frame import Frame
 from testbed.measurement.arrival import Arrivals, Lock, OnAir, RelativeArrival, relative_to
 from testbed.measurement.csi_drift import channel_distance, in_phase
+from testbed.measurement.link_search import phase_origin
 from testbed.measurement.sounding import ChannelState
 from testbed.measurement.stations import StationReport, observe_station
 from testbed.measurement.synchronisation import least_quality
@@ -22,7 +23,7 @@ POWER = np.array([1.0, 0.5])
 FRAME = Frame(OPTIONS, n_stations=2, n_tx=2)
 RATE_HZ = FRAME.sample_rate_hz
 SPREAD_S, CARRIER_HZ = 150e-6, 2.45e9
-OBSERVER = UnalignedObserver(FRAME, POWER, 0.95)
+OBSERVER = UnalignedObserver(FRAME, 0.95)
 
 
 def noise(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -67,9 +68,9 @@ class Trial:
         return OBSERVER.observe(self.samples, self.symbols.reshape(2, -1), self.radiated)
 
     def error(self, state: ChannelState, arrivals: Arrivals) -> np.ndarray:
-        """Errors of the links, (U, J); a link's phase is that of the middle of its station's sounding."""
-        middle = (FRAME.sounding.start + FRAME.sounding.stop - 1) / 2 * 4 + arrivals.delay_samples
-        true = self.channels * np.exp(2j * np.pi * self.offset_hz * middle / RATE_HZ)[..., None]
+        """Errors of the links, (U, J)."""
+        instant = np.array([phase_origin(FRAME, n) for n in range(2)]) + arrivals.delay_samples
+        true = self.channels * np.exp(2j * np.pi * self.offset_hz * instant / RATE_HZ)[..., None]
         return np.asarray(np.linalg.norm(state.channels - true, axis=-1))
 
     @property
@@ -90,11 +91,11 @@ def test_what_arrives_late_and_turned_is_seen_as_it_is() -> None:
     rng = np.random.default_rng(1)
     symbols = FRAME.preamble(POWER)[0]
     symbols[:, FRAME.payload] = noise(rng, 2, 128)
-    on_air, lock = OnAir(FRAME, symbols), Lock(17.3, 1200.0)
+    on_air, lock = OnAir(FRAME, symbols, 600.0), Lock(17.3, 1200.0, 500.0)
     seen = on_air.seen(lock, -41.6, -900.0)
     antenna = on_air.at_antenna(-41.6, -900.0)
     received = lock.symbols(FRAME, antenna)
-    turn = np.exp(2j * np.pi * 1200.0 / RATE_HZ * (-41.6 - 17.3))  # what the lock turned back until then
+    turn = np.exp(2j * np.pi * 1200.0 / RATE_HZ * (600 - 500 - 41.6 - 17.3))  # what the lock turned back until then
     assert np.allclose(received * turn, seen, atol=3e-4)  # tails of pulses cross the frame's end, where the turn jumps
     assert np.allclose(on_air.seen(lock, lock.delay_samples, lock.offset_hz), symbols, atol=1e-9)
     assert np.allclose(np.abs(antenna), np.abs(late(FRAME.pulse.shape(symbols), -41.6)), atol=1e-9)

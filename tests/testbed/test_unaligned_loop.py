@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from precoding import sinr
 from recordings import Recording
 from testbed import experiment
 from testbed.errors import UnalignedError
-from testbed.loop import FrameDone
+from testbed.frame import Frame
+from testbed.loop import FrameDone, station_power
+from testbed.measurement import Measurement
 from testbed.measurement.csi_drift import channel_distance
 from testbed.outcome import Outcome
 from testbed.scenario import Scenario
@@ -28,6 +31,7 @@ SCENARIO = Scenario.parse(TEXT, "apart.toml")
 ALIGNED = Scenario.parse(
     re.sub("start_spread_s.*|impairments = {.*}", "", TEXT), "aligned.toml"
 )  # the same on one clock and one oscillator
+FRAME = Frame(SCENARIO.frame, SCENARIO.n_stations, SCENARIO.n_tx)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +97,7 @@ def test_channels_keep_their_balls_and_their_phases(recorded: tuple[Path, list[F
     soundings = [outcome.sounding for outcome in outcomes(recorded[1])]
     inside = [channel_distance(true_channels(), one.channels, cooperative=False) < one.csi_radius for one in soundings]
     assert np.mean(inside) > 0.95  # a phase that is fitted away leaves less error than the ball allows for
-    for before, after in zip(soundings, soundings[1:], strict=False):
+    for before, after in pairwise(soundings):
         turn = np.angle(np.sum(before.channels.conj() * after.channels, axis=-1))
         assert np.abs(turn).max() < 1e-9
     drift = np.array([outcome.channel_drift for outcome in outcomes(recorded[1])[1:]])
@@ -144,8 +148,30 @@ def test_the_same_on_one_clock_gives_the_same_within_its_noise(
     assert radii[0] < radii[1]  # the whole preamble tells more than its sounding, whatever the starts cost
 
 
-@pytest.mark.parametrize("name", ["blp-comp", "slp-cbf", "slp-comp"])
-def test_what_needs_stations_in_step_is_refused(tmp_path: Path, name: str) -> None:
-    scheme = replace(SCENARIO.scheme, name=name, robustness="none")
-    with pytest.raises(UnalignedError, match=f"{name} needs stations that start together.*blp-cbf"):
+def test_streams_of_two_stations_together_are_refused(tmp_path: Path) -> None:
+    scheme = replace(SCENARIO.scheme, name="blp-comp", robustness="none")
+    with pytest.raises(UnalignedError, match=r"blp-comp needs stations that start together.*blp-cbf"):
         experiment.run(replace(SCENARIO, scheme=scheme), frames=3, seed=SEED, output=tmp_path / "refused.h5")
+
+
+def test_symbols_that_count_on_those_of_another_cell_are_refused(
+    recorded: tuple[Path, list[FrameDone], Summary],
+) -> None:
+    done = recorded[1][1]
+    assert done.decision.precoder is not None
+    symbols = FRAME.draw(np.random.default_rng(0), 1)
+    block = replace(done.decision.precoder, scheme="slp-cbf", samples=np.zeros((2, 2, 128)), symbols=symbols)
+    measurement = Measurement(FRAME, station_power(SCENARIO), cooperative=False, confidence=0.95)
+    silence = np.zeros((2, FRAME.n_samples), dtype=complex)
+    with pytest.raises(UnalignedError, match=r"slp-cbf needs stations that start together.*blp-cbf"):
+        measurement.measure(
+            [silence, silence],
+            silence,
+            np.zeros((2, 2, FRAME.n_samples), dtype=complex),
+            precoder=block,
+            symbols=symbols,
+            knowledge=None,
+            fresh=True,
+            clipped=False,
+            unaligned=True,
+        )
