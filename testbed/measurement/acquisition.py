@@ -21,6 +21,7 @@ Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
 SEGMENT = 16  # pilot symbols whose phases are taken for equal: half a turn at most, at the largest offset that is found
+RIVAL = 0.6  # of the highest: a lower peak in the offset is not the true one, whatever else is on the air
 OVERSAMPLED = 4  # the grid of offsets: steps of a quarter of what the preamble's length resolves
 
 
@@ -32,11 +33,14 @@ class Found:
         delay_samples: Arrival, fractional.
         offset_hz: Carrier offset.
         share: Of the energy in the preamble's symbols that the segments explain, 0 to 1.
+        rivals_hz: Other offsets that explain nearly as much: an antenna's pilots at one offset are its neighbour's at
+            another.
     """
 
     delay_samples: float
     offset_hz: float
     share: float
+    rivals_hz: tuple[float, ...]
 
 
 class Acquisition:
@@ -75,10 +79,17 @@ class Acquisition:
         peak = int(np.argmax(share))
         heard = matched[(self._symbols * rate + peak - reach) % len(matched)]
         height = np.sum(np.abs((self._turns * heard) @ self._whole.conj().T) ** 2, axis=1)
-        best = int(np.argmax(height))
-        cycles = self._cycles[best] + _between(height, best) * (self._cycles[1] - self._cycles[0])
+        peaks = np.flatnonzero((height[1:-1] >= height[:-2]) & (height[1:-1] > height[2:])) + 1
+        near = [i for i in peaks if height[i] > RIVAL * height.max()]
+        offsets = [
+            self._offset_hz(height, int(i)) for i in sorted({*near, int(np.argmax(height))}, key=lambda i: -height[i])
+        ]
         delay = peak - reach + _between(share, peak)
-        return Found(float(delay), float(cycles * self.frame.options.symbol_rate_hz), float(share[peak]))
+        return Found(float(delay), offsets[0], float(share[peak]), tuple(offsets[1:]))
+
+    def _offset_hz(self, height: Vector, peak: int) -> float:
+        cycles = self._cycles[peak] + _between(height, peak) * (self._cycles[1] - self._cycles[0])
+        return float(cycles * self.frame.options.symbol_rate_hz)
 
 
 def segment_share(frame: Frame, station: int, symbols: Complex) -> float:
@@ -92,7 +103,7 @@ def segment_share(frame: Frame, station: int, symbols: Complex) -> float:
     segments = (symbols * frame.sync[station].conj()).reshape(SYNC_SEGMENTS, -1)
     energy = float(np.vdot(symbols, symbols).real) * segments.shape[1]
     explained = float(np.sum(np.abs(segments.sum(axis=1)) ** 2))
-    return explained / max(energy, float(np.finfo(float).tiny))
+    return float(explained / max(energy, np.finfo(float).tiny))
 
 
 def _segments(frame: Frame, station: int) -> tuple[Complex, NDArray[np.intp]]:

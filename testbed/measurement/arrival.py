@@ -8,6 +8,7 @@ end of a frame of 500 symbols of 4 samples by 0.002 samples.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +100,14 @@ class OnAir:
             offset_hz: See `seen`.
             weights: Of the antennas in the sum, (n_tx,).
         """
+        if (delay_samples, offset_hz) == (lock.delay_samples, lock.offset_hz):
+            return np.asarray(weights @ self._slope)
         return self._through(self.frame.pulse.derivative(weights @ self._spectrum), lock, delay_samples, offset_hz)
+
+    @cached_property
+    def _slope(self) -> Complex:
+        """Slope of the symbols themselves, as a receiver sees them that is locked to them."""
+        return self.frame.pulse.slope(self.symbols)
 
     def at_antenna(self, delay_samples: float, offset_hz: float) -> Complex:
         """Return the samples at a receiver's antenna, (..., n_samples); the phase counts as in `seen`."""
@@ -107,7 +115,7 @@ class OnAir:
         return late * self._turn(offset_hz, self.origin + delay_samples)
 
     def _through(self, spectrum: Complex, lock: Lock, delay_samples: float, offset_hz: float) -> Complex:
-        """Return what a matched filter makes of a spectrum that arrives; untouched symbols need none of it."""
+        """Return what the matched filter makes of a spectrum that arrives."""
         pulse, apart = self.frame.pulse, delay_samples - lock.delay_samples
         late = pulse.late(spectrum, apart)
         if offset_hz != lock.offset_hz:

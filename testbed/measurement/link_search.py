@@ -59,7 +59,8 @@ class LinkSearch:
         if len(antennas) > 1:  # those found first had the others in their way
             parts = _contributions(fit_links(self.frame, samples, antennas, links, self.window), antennas)
             others = parts.sum(axis=0) - parts
-            links = self._linked(own, {n: one.find(samples - others[n]) for n, one in enumerate(self._acquisition)})
+            again = {n: one.find(samples - others[n]) for n, one in enumerate(self._acquisition)}
+            links = self._best(samples, antennas, self._linked(own, again), again)
         given = replace(links, sought=np.zeros(len(antennas), dtype=bool))
         evidence = fit_links(self.frame, samples, antennas, given, self.window).evidence()
         return replace(links, sought=evidence > self._evident)
@@ -74,6 +75,18 @@ class LinkSearch:
                 return found
             alone, one = self._linked(0, {clearest: rest[clearest]}), (antennas[clearest],)
             samples = samples - _contributions(fit_links(self.frame, samples, one, alone, self.window), one)[0]
+
+    def _best(self, samples: Complex, antennas: Sequence[OnAir], links: Links, found: Mapping[int, Found]) -> Links:
+        """Return the links among all rivals in offset that explain the preamble best when all are fitted together."""
+        rivals = [(n, offset) for n, one in found.items() for offset in one.rivals_hz]
+        least = fit_links(self.frame, samples, antennas, links, self.window).noise if rivals else 0.0
+        for n, offset in rivals:
+            offsets = np.where(np.arange(len(antennas)) == n, offset, links.offset_hz)
+            other = replace(links, offset_hz=offsets)
+            noise = fit_links(self.frame, samples, antennas, other, self.window).noise
+            if noise < least:
+                links, least = other, noise
+        return links
 
     def _linked(self, own: int, found: Mapping[int, Found]) -> Links:
         """Return links to the stations found, in their order."""

@@ -102,6 +102,8 @@ def test_what_arrives_late_and_turned_is_seen_as_it_is() -> None:
     step, weights = 1e-4, noise(rng, 2)
     slope = (on_air.seen(lock, -41.6 - step, 1200.0) - on_air.seen(lock, -41.6 + step, 1200.0)) / (2 * step)
     assert np.allclose(weights @ slope, on_air.slope(lock, -41.6, 1200.0, weights), atol=1e-6)
+    own = on_air.slope(lock, lock.delay_samples, lock.offset_hz, weights)
+    assert np.allclose(own, on_air.slope(lock, lock.delay_samples + 1e-9, lock.offset_hz, weights), atol=1e-6)
 
 
 @pytest.mark.parametrize("ppm", [0.5, 1.0])
