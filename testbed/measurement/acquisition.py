@@ -79,11 +79,10 @@ class Acquisition:
         peak = int(np.argmax(share))
         heard = matched[(self._symbols * rate + peak - reach) % len(matched)]
         height = np.sum(np.abs((self._turns * heard) @ self._whole.conj().T) ** 2, axis=1)
+        highest = int(np.argmax(height))
         peaks = np.flatnonzero((height[1:-1] >= height[:-2]) & (height[1:-1] > height[2:])) + 1
-        near = [i for i in peaks if height[i] > RIVAL * height.max()]
-        offsets = [
-            self._offset_hz(height, int(i)) for i in sorted({*near, int(np.argmax(height))}, key=lambda i: -height[i])
-        ]
+        rivals = [int(i) for i in peaks if i != highest and height[i] > RIVAL * height[highest]]
+        offsets = [self._offset_hz(height, i) for i in (highest, *rivals)]
         delay = peak - reach + _between(share, peak)
         return Found(float(delay), offsets[0], float(share[peak]), tuple(offsets[1:]))
 

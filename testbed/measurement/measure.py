@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,34 +70,22 @@ class Measurement:
         self._require_alignment(precoder, unaligned)
         spectrum = self.frame.pulse.spectrum_of(sent.astype(np.complex64, copy=False))
         radiated = self.frame.pulse.detect(spectrum).astype(np.complex128)
-        payload = None if precoder is None else symbols.reshape(-1, symbols.shape[-1])
         block = self._block(radiated, precoder, symbols, knowledge)
-        users = (
-            self._unaligned.observe(downlink, payload, radiated)
-            if unaligned
-            else self._users.observe(downlink, payload, radiated, block)
-        )
-        how = {"cooperative": self.cooperative, "payload": precoder is not None}
-        stations = [
-            observe_station(self.frame, m, echo, radiated, relative=relative_to(m, users.arrivals), **how)
-            for m, echo in enumerate(echoes)
-        ]
+        payload = None if precoder is None else symbols.reshape(-1, symbols.shape[-1])
+        observer = self._unaligned if unaligned else self._users
+        users = observer.observe(downlink, payload, radiated, block)
+        stations = self._observe_stations(echoes, radiated, users.arrivals, payload=precoder is not None)
         shape = symbols.shape[:2]
         faults = _user_faults(self.frame, downlink, users).reshape(shape)
         predicted = predict_sinr(precoder, block, knowledge, fresh=fresh)
         known: dict[str, NDArray[np.generic]] = {**_of_users(users, faults), **_of_stations(stations)}
-        known |= _of_links(users.arrivals, shape, self.frame.sample_rate_hz)
-        sounding = _sounding(users, stations, faults)
-        if unaligned and knowledge is not None:
-            sounding = replace(sounding, channels=in_phase(sounding.channels, knowledge.sounding.channels))
+        known |= _delays(users, stations, shape, self.frame.sample_rate_hz)
+        sounding = _sounding(users, stations, faults, knowledge if unaligned else None)
         if precoder is None:
             known["angle_rad"] = np.diagonal(sounding.departure_angles_rad).copy()
         unknown = np.full(len(stations), np.nan)
-        rate_hz = self.frame.sample_rate_hz
         return Outcome(
             sounding=sounding,
-            user_delay_s=users.timing.delay_samples.reshape(shape) / rate_hz,
-            echo_delay_s=np.array([report.delay_samples for report in stations]) / rate_hz,
             predicted_angle_rad=unknown if knowledge is None else knowledge.angle_rad,
             predicted_deviation_rad=unknown if knowledge is None else knowledge.tracks.deviation_rad,
             user_faults=faults,
@@ -111,6 +98,16 @@ class Measurement:
             design_gap=float("nan") if precoder is None else precoder.gap,
             **known,  # type: ignore[arg-type]  # names and shapes are those of the outcome; its tests hold them
         )
+
+    def _observe_stations(
+        self, echoes: Sequence[Complex], radiated: Complex, arrivals: Arrivals | None, *, payload: bool
+    ) -> list[StationReport]:
+        """Measure at all stations; where they start apart, the users know how much."""
+        how = {"cooperative": self.cooperative, "payload": payload}
+        return [
+            observe_station(self.frame, m, echo, radiated, relative=relative_to(m, arrivals), **how)
+            for m, echo in enumerate(echoes)
+        ]
 
     def _require_alignment(self, precoder: Precoder | None, unaligned: bool) -> None:
         """Refuse what stations apart cannot do: send a stream together, or meet each other's symbols one by one."""
@@ -177,12 +174,18 @@ def _of_users(users: UserReport, faults: NDArray[np.int64]) -> Numbers:
     return found
 
 
-def _of_links(arrivals: Arrivals | None, shape: tuple[int, ...], rate_hz: float) -> Numbers:
-    """Return when and how far off each station arrives at each user, [n, m, k]; nothing where all are aligned."""
-    if arrivals is None:
-        return {}
-    found = {"link_delay_s": arrivals.delay_samples / rate_hz, "link_offset_hz": arrivals.offset_hz}
-    return {name: np.moveaxis(value.reshape(*shape, -1), 2, 0) for name, value in found.items()}
+def _delays(
+    users: UserReport, stations: Sequence[StationReport], shape: tuple[int, ...], rate_hz: float
+) -> dict[str, NDArray[np.generic]]:
+    """Return when frames and echoes arrive, in seconds; where stations start apart, link by link, [n, m, k]."""
+    found: dict[str, NDArray[np.generic]] = {
+        "user_delay_s": users.timing.delay_samples.reshape(shape) / rate_hz,
+        "echo_delay_s": np.array([report.delay_samples for report in stations]) / rate_hz,
+    }
+    if users.arrivals is not None:
+        links = {"link_delay_s": users.arrivals.delay_samples / rate_hz, "link_offset_hz": users.arrivals.offset_hz}
+        found |= {name: np.moveaxis(value.reshape(*shape, -1), 2, 0) for name, value in links.items()}
+    return found
 
 
 def _of_stations(stations: Sequence[StationReport]) -> Numbers:
@@ -208,16 +211,19 @@ def _user_faults(frame: Frame, downlink: Complex, users: UserReport) -> NDArray[
     return np.asarray(np.where(silent, SILENT, np.where(lost, NO_SYNC, 0)), dtype=np.int64)
 
 
-def _sounding(users: UserReport, stations: Sequence[StationReport], faults: NDArray[np.int64]) -> Sounding:
+def _sounding(
+    users: UserReport, stations: Sequence[StationReport], faults: NDArray[np.int64], before: Knowledge | None
+) -> Sounding:
     """Bring the users' (cell and user first) and stations' reports into the order of `precoding`: [n, m, k].
 
-    What was not received is NaN.
+    What was not received is NaN. Links whose phases mean nothing are turned to those known before, if that is given.
     """
     state, shape = users.state, faults.shape
     hidden = np.where(faults == 0, 1.0, np.nan)
     n_stations, n_tx = state.channels.shape[1:]
+    channels = np.moveaxis(state.channels.reshape(*shape, n_stations, n_tx), 2, 0) * hidden[..., None]
     return Sounding(
-        channels=np.moveaxis(state.channels.reshape(*shape, n_stations, n_tx), 2, 0) * hidden[..., None],
+        channels=channels if before is None else in_phase(channels, before.sounding.channels),
         error_variance=np.moveaxis(state.error_variance.reshape(*shape, n_stations), 2, 0) * hidden,
         csi_radius=np.moveaxis(state.radius.reshape(*shape, n_stations), 2, 0) * hidden,
         user_noise=state.noise.reshape(shape) * hidden,
