@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,20 +68,20 @@ class Measurement:
         Raises:
             UnalignedError: Such stations sent what only means something if they are aligned.
         """
-        self._require_alignment(precoder, unaligned)
+        apart = unaligned and self._may_be_apart(precoder)
         spectrum = self.frame.pulse.spectrum_of(sent.astype(np.complex64, copy=False))
         radiated = self.frame.pulse.detect(spectrum).astype(np.complex128)
         block = self._block(radiated, precoder, symbols, knowledge)
         payload = None if precoder is None else symbols.reshape(-1, symbols.shape[-1])
-        observer = self._unaligned if unaligned else self._users
-        users = observer.observe(downlink, payload, radiated, block)
+        observe = self._unaligned.observe if apart else partial(self._users.observe, block=block)
+        users = observe(downlink, payload, radiated)
         stations = self._observe_stations(echoes, radiated, users.arrivals, payload=precoder is not None)
         shape = symbols.shape[:2]
         faults = _user_faults(self.frame, downlink, users).reshape(shape)
         predicted = predict_sinr(precoder, block, knowledge, fresh=fresh)
         known: dict[str, NDArray[np.generic]] = {**_of_users(users, faults), **_of_stations(stations)}
         known |= _delays(users, stations, shape, self.frame.sample_rate_hz)
-        sounding = _sounding(users, stations, faults, knowledge if unaligned else None)
+        sounding = _sounding(users, stations, faults, knowledge if apart else None)
         if precoder is None:
             known["angle_rad"] = np.diagonal(sounding.departure_angles_rad).copy()
         unknown = np.full(len(stations), np.nan)
@@ -109,15 +110,19 @@ class Measurement:
             for m, echo in enumerate(echoes)
         ]
 
-    def _require_alignment(self, precoder: Precoder | None, unaligned: bool) -> None:
-        """Refuse what stations apart cannot do: send a stream together, or meet each other's symbols one by one."""
-        if not unaligned or precoder is None or self.frame.n_stations == 1:
-            return
-        if precoder.cooperative or precoder.samples is not None:
+    def _may_be_apart(self, precoder: Precoder | None) -> bool:
+        """Whether there are stations to be apart; refuses a precoder that has none of it.
+
+        Stations apart cannot send a stream together, nor count on each other's symbols one by one. One station alone is
+        aligned with itself.
+        """
+        several = self.frame.n_stations > 1
+        if several and precoder is not None and (precoder.cooperative or precoder.samples is not None):
             raise UnalignedError(
                 f"scheme {precoder.scheme} needs stations that start together to a sample on one carrier, and the "
                 'radios say "time-unaligned"; use scheme.name = "blp-cbf", or radios with a common clock and trigger'
             )
+        return several
 
     def _drift(self, knowledge: Knowledge | None, sounding: Sounding) -> Vector:
         if knowledge is None:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.errors import UnalignedError
 from testbed.frame import CONSTELLATIONS, Frame
 from testbed.measurement.acquisition import segment_share
 from testbed.measurement.arrival import Arrivals, OnAir
@@ -25,7 +24,6 @@ from testbed.measurement.decomposition import Decomposition, StreamFit, fit_stre
 from testbed.measurement.front_end import without_dc
 from testbed.measurement.link_fit import LinkFit, fit_links
 from testbed.measurement.link_search import LinkSearch
-from testbed.measurement.margins import SymbolLevelBlock
 from testbed.measurement.sinr import SinrEstimate, estimate_sinr, sinr_of_fit
 from testbed.measurement.sounding import ChannelState
 from testbed.measurement.synchronisation import Synchronisation
@@ -62,24 +60,14 @@ class UnalignedObserver:
         self._whole = slice(frame.sounding.start - frame.options.gap_symbols, frame.payload.stop)
         self._order = len(CONSTELLATIONS[frame.options.modulation])
 
-    def observe(
-        self, samples: Complex, symbols: Complex | None, radiated: Complex, block: SymbolLevelBlock | None = None
-    ) -> UserReport:
+    def observe(self, samples: Complex, symbols: Complex | None, radiated: Complex) -> UserReport:
         """Measure one frame at all users.
 
         Args:
             samples: Samples at the users' antennas, (J K, n_samples), root-watt.
             symbols: What the users were sent, (J K, payload_symbols), or None if the frame only sounded.
             radiated: All symbols of the frame as sent by all antennas, (J, n_tx, n_symbols), root-watt.
-            block: None: symbol-level promises are made slot by slot, which stations that start apart cannot keep.
-
-        Raises:
-            UnalignedError: There is such a block.
         """
-        if block is not None:
-            raise UnalignedError(
-                "a symbol-level payload was sent by stations that start apart; use a block-level scheme"
-            )
         frame = self.frame
         sent = self._sent(radiated, symbols)
         heard = without_dc(frame, samples.astype(np.complex128, copy=False))

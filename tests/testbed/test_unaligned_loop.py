@@ -175,3 +175,16 @@ def test_symbols_that_count_on_those_of_another_cell_are_refused(
             clipped=False,
             unaligned=True,
         )
+
+
+def test_one_cell_alone_is_aligned_with_itself_and_may_use_any_scheme(tmp_path: Path) -> None:
+    """Its users find its start and carrier as they do on any bench."""
+    text = re.sub(r'\[\[(stations|users|targets)\]\]\nname = "(east|bob|stroller)"\n(.+\n)*', "", TEXT)
+    alone = Scenario.parse(text, "alone.toml")
+    assert (alone.n_stations, len(alone.users)) == (1, 1)
+    alone = replace(alone, scheme=replace(alone.scheme, name="blp-comp"))
+    frames: list[FrameDone] = []
+    summary = experiment.run(alone, frames=12, seed=SEED, output=tmp_path / "alone.h5", listeners=[frames.append])
+    assert all("time-unaligned" in done.captures["west"].flags for done in frames)
+    assert summary.users[0].kept_share == 1.0
+    assert summary.stations[0].ratio_low < 1 < summary.stations[0].ratio_high
