@@ -25,7 +25,7 @@ from testbed.scenario import Scenario
 from testbed.summary import Summary
 from testbed.world import scene
 
-FRAMES, SEED = 60, 1
+FRAMES, SEED = 40, 1
 TEXT = re.sub('"pluto:[^"]*"', '"simulated"', Scenario.load("two_cells_pluto").text)
 SCENARIO = Scenario.parse(TEXT, "apart.toml")
 ALIGNED = Scenario.parse(
