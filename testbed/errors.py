@@ -5,12 +5,21 @@ TestbedError
 ├── RequestError (ValueError)     a command asks for what there is not: frames beyond a recording, a missing folder
 ├── AbilityError (ValueError)     the radios of the bench cannot do what the experiment asks of them; nothing was sent
 ├── RfPolicyError (ValueError)    a burst would radiate more than the scenario allows; nothing was sent
+├── UnalignedError (RuntimeError) radios that nobody aligned sent what needs alignment; there is no result
 └── ReplayError (RuntimeError)    a replay did not give the recorded numbers
 """
 
 from __future__ import annotations
 
-__all__ = ["AbilityError", "ReplayError", "RequestError", "RfPolicyError", "ScenarioError", "TestbedError"]
+__all__ = [
+    "AbilityError",
+    "ReplayError",
+    "RequestError",
+    "RfPolicyError",
+    "ScenarioError",
+    "TestbedError",
+    "UnalignedError",
+]
 
 
 class TestbedError(Exception):
@@ -37,3 +46,7 @@ class RfPolicyError(TestbedError, ValueError):
 
 class ReplayError(TestbedError, RuntimeError):
     """A replay did not give the recorded numbers; the message names the first that differs."""
+
+
+class UnalignedError(TestbedError, RuntimeError):
+    """Radios that nobody aligned sent what means something only if they are aligned; the message says what to use."""

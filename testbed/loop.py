@@ -102,5 +102,6 @@ class Loop:
             knowledge=knowledge,
             fresh=decision.fresh,
             clipped=any("clipped" in capture.flags for capture in captures.values()),
+            unaligned=any("time-unaligned" in capture.flags for capture in captures.values()),
         )
         return FrameDone(index, self.bench.start_s(index), decision, sent, captures, outcome)

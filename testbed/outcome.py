@@ -89,6 +89,9 @@ class Outcome:
         clipped: Whether any capture of the frame was flagged as clipped.
         designed: Whether the precoder was new in this frame.
         design_gap: Largest relative excess of the precoder's certified RCRB over the relaxation's bound.
+        link_delay_s: Arrival of every station's frame at every user, (J, J, K), [n, m, k]; None where stations are
+            aligned to a sample.
+        link_offset_hz: Carrier of every station less that of every user, (J, J, K); None likewise.
     """
 
     sounding: Sounding
@@ -126,10 +129,13 @@ class Outcome:
     clipped: bool
     designed: bool
     design_gap: float
+    link_delay_s: Vector | None = None
+    link_offset_hz: Vector | None = None
 
     def as_results(self) -> Mapping[str, NDArray[np.generic]]:
-        """Return every number by name, the sounding's too, for a recording."""
-        own = {item.name: np.asarray(getattr(self, item.name)) for item in fields(self) if item.name != "sounding"}
+        """Return every number by name, the sounding's too, for a recording; none that is not there."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "sounding"}
+        own = {name: np.asarray(value) for name, value in values.items() if value is not None}
         return own | {item.name: np.asarray(getattr(self.sounding, item.name)) for item in fields(self.sounding)}
 
     @classmethod

@@ -120,6 +120,14 @@ class Pulse:
         gain = (self.spectrum / self.samples_per_symbol) ** 2 * self._advance(-np.asarray(delay_samples))
         return self._symbols(spectrum * gain)
 
+    def late(self, spectrum: Complex, delay_samples: float | NDArray[np.float64]) -> Complex:
+        """Return the samples (..., n_samples) of a spectrum, late by (...); undelayed, the inverse of `spectrum_of`."""
+        return self._samples(spectrum * self._advance(-np.asarray(delay_samples)))
+
+    def derivative(self, spectrum: Complex) -> Complex:
+        """Return the spectrum of d/dt of samples, per sample."""
+        return np.asarray(spectrum * (2j * np.pi * self._frequency))
+
     def _advance(self, delay_samples: NDArray[np.float64]) -> Complex:
         """Return exp(j 2 pi f delay) for the occupied frequencies, (..., n_occupied)."""
         ramp = phase_ramp(2 * np.pi / self.n_samples * delay_samples, max(self.above, self.below + 1))

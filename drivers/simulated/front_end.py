@@ -41,6 +41,7 @@ _ALLOWED = {
     "carrier_offset_ppm": (-100, 100),
     "sample_clock_offset_ppm": (-100, 100),
     "start_offset_s": (-1, 1),
+    "start_spread_s": (0, 1),
     "random_phase": (False, True),
     "phase_noise_linewidth_hz": (0, 1e6),
     "iq_gain_db": (-6, 6),
@@ -62,6 +63,8 @@ class FrontEnd:
         carrier_offset_ppm: By how much the oscillator is above the carrier it was tuned to.
         sample_clock_offset_ppm: By how much the sample clock runs fast; all clocks agree when an exchange starts.
         start_offset_s: How late the radio starts, sending and receiving.
+        start_spread_s: Width of the interval about that in which every exchange starts anew, anywhere: nobody aligns
+            this radio with the others. Its captures say "time-unaligned".
         random_phase: Whether every tune starts with another oscillator phase.
         phase_noise_linewidth_hz: Full width at half power of the oscillator's line.
         iq_gain_db: Gain of I over Q, of both directions.
@@ -78,6 +81,7 @@ class FrontEnd:
     carrier_offset_ppm: float = 0.0
     sample_clock_offset_ppm: float = 0.0
     start_offset_s: float = 0.0
+    start_spread_s: float = 0.0
     random_phase: bool = False
     phase_noise_linewidth_hz: float = 0.0
     iq_gain_db: float = 0.0

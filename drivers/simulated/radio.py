@@ -7,6 +7,7 @@ patterns.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from drivers.errors import RadioNotFoundError, RadioStateError
 from drivers.opening import RadioRequest
 from drivers.radio import Capabilities, RadioSettings, Range, check_burst, check_settings
 from drivers.simulated.air import Air, Terms
-from drivers.simulated.front_end import Oscillator, oscillator, receive, root_watt, transmit
+from drivers.simulated.front_end import FrontEnd, Oscillator, oscillator, receive, root_watt, transmit
 from drivers.simulated.scene import Node, Scene
 from recordings import Capture
 
@@ -69,7 +70,7 @@ class SimulatedRadio:
         self._tunes = 0
         self._tune_phase_rad = 0.0
         self._lo: Oscillator | None = None  # of the last exchange on this tune: phase noise wanders on from it
-        self._armed: tuple[float, int, Oscillator] | None = None
+        self._armed: tuple[float, int, Oscillator, FrontEnd] | None = None
         self._closed = False
 
     @property
@@ -117,9 +118,10 @@ class SimulatedRadio:
                 "arm earlier"
             )
         check_burst(self._node.name, burst, n_samples, self.capabilities)
+        front_end = self._started(self._air.exchanges)
         rng = np.random.default_rng([*self._seed, 1, self._air.exchanges])
         lo = oscillator(
-            self._node.front_end,
+            front_end,
             settings.center_hz,
             n_samples,
             settings.sample_rate_hz,
@@ -131,24 +133,24 @@ class SimulatedRadio:
         padded = np.zeros((burst.shape[0], n_samples), dtype=np.complex64)
         padded[:, : burst.shape[1]] = burst
         full_scale = root_watt(TX_FULL_SCALE_DBM + settings.tx_gain_db)
-        ports = transmit(padded, self._node.front_end, lo, settings.sample_rate_hz, full_scale)
+        ports = transmit(padded, front_end, lo, settings.sample_rate_hz, full_scale)
         terms = Terms(start_s, settings.sample_rate_hz, settings.center_hz, n_samples)
         self._air.post(self._node.name, np.asarray(ports, dtype=complex), self._node.n_rx, terms)
-        self._armed = (start_s, self._air.exchanges, lo)
+        self._armed = (start_s, self._air.exchanges, lo, front_end)
 
     def collect(self) -> Capture:
         """See `drivers.Radio`."""
         settings = self._require_settings()
         if self._armed is None:
             raise RadioStateError(f"radio {self._node.name}: nothing to collect; arm it first")
-        start_s, exchange, lo = self._armed
+        start_s, exchange, lo, front_end = self._armed
         self._armed = None
         self._lo = lo
         ports = self._air.carry(self._node.name)
         rng = np.random.default_rng([*self._seed, 2, exchange])
         full_scale = root_watt(RX_FULL_SCALE_DBM - settings.rx_gain_db)
-        samples, clipped = receive(ports, self._node.front_end, lo, settings.sample_rate_hz, full_scale, rng)
-        flags = ("clipped",) if clipped else ()
+        samples, clipped = receive(ports, front_end, lo, settings.sample_rate_hz, full_scale, rng)
+        flags = ("clipped",) * bool(clipped) + ("time-unaligned",) * bool(front_end.start_spread_s)
         return Capture(self._node.name, samples, start_s, settings.as_mapping(), flags)
 
     def silence(self) -> None:
@@ -160,6 +162,14 @@ class SimulatedRadio:
         """See `drivers.Radio`."""
         self.silence()
         self._closed = True
+
+    def _started(self, exchange: int) -> FrontEnd:
+        """Return the front end with the start of one exchange, drawn anew if nobody aligns the radio."""
+        front_end = self._node.front_end
+        if not front_end.start_spread_s:
+            return front_end
+        late = float(np.random.default_rng([*self._seed, 4, exchange]).uniform(-0.5, 0.5))
+        return replace(front_end, start_offset_s=front_end.start_offset_s + late * front_end.start_spread_s)
 
     def _require_open(self) -> None:
         if self._closed:

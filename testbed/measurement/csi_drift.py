@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["channel_distance", "drift_energy"]
+__all__ = ["channel_distance", "drift_energy", "in_phase"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
@@ -44,3 +44,17 @@ def drift_energy(old: Complex, new: Complex, error_variance: Vector, *, cooperat
     fitted = 0.5 / len(old) if cooperative else 0.5
     explained = (old.shape[-1] - fitted) * error_variance
     return np.asarray(channel_distance(old, new, cooperative=cooperative) ** 2 - explained)
+
+
+def in_phase(new: Complex, old: Complex) -> Complex:
+    """Return channels turned, link by link, to where they are nearest to earlier ones.
+
+    Where stations start apart, a link's phase is another in every frame and carries nothing; without this, a channel
+    could not be foreseen from those before.
+
+    Args:
+        new: Channels, complex (..., n_tx).
+        old: Channels before, or NaN.
+    """
+    turn = np.angle(np.sum(old.conj() * new, axis=-1, keepdims=True))
+    return np.asarray(new * np.exp(-1j * np.nan_to_num(turn)))

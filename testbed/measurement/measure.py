@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.errors import UnalignedError
 from testbed.frame import CONSTELLATIONS, Frame
 from testbed.knowledge import Knowledge
-from testbed.measurement.csi_drift import drift_energy
+from testbed.measurement.arrival import Arrivals, relative_to
+from testbed.measurement.csi_drift import drift_energy, in_phase
 from testbed.measurement.expectation import predict_sinr
 from testbed.measurement.health import NO_SYNC, SILENT
 from testbed.measurement.margins import QUANTILES, SymbolLevelBlock
 from testbed.measurement.stations import StationReport, observe_station
 from testbed.measurement.synchronisation import least_quality
+from testbed.measurement.unaligned_users import UnalignedObserver
 from testbed.measurement.users import UserObserver, UserReport
 from testbed.outcome import ESTIMATORS, Outcome, Sounding
 from testbed.precoder import Precoder
@@ -33,6 +37,7 @@ class Measurement:
         self.frame = frame
         self.cooperative = cooperative
         self._users = UserObserver(frame, power, confidence)
+        self._unaligned = UnalignedObserver(frame, confidence)
 
     def measure(
         self,
@@ -45,6 +50,7 @@ class Measurement:
         knowledge: Knowledge | None,
         fresh: bool,
         clipped: bool,
+        unaligned: bool = False,
     ) -> Outcome:
         """Measure one frame.
 
@@ -57,29 +63,30 @@ class Measurement:
             knowledge: What was known before the frame (None before the first): predicts SINR and angles.
             fresh: Whether the precoder was designed on that very knowledge.
             clipped: Whether a capture was flagged as clipped.
+            unaligned: Whether one was flagged as "time-unaligned": stations start apart, on carriers of their own.
+
+        Raises:
+            UnalignedError: Such stations sent what only means something if they are aligned.
         """
+        apart = unaligned and self._may_be_apart(precoder)
         spectrum = self.frame.pulse.spectrum_of(sent.astype(np.complex64, copy=False))
         radiated = self.frame.pulse.detect(spectrum).astype(np.complex128)
-        payload = None if precoder is None else symbols.reshape(-1, symbols.shape[-1])
         block = self._block(radiated, precoder, symbols, knowledge)
-        users = self._users.observe(downlink, payload, radiated, block)
-        stations = [
-            observe_station(self.frame, m, echo, radiated, cooperative=self.cooperative, payload=precoder is not None)
-            for m, echo in enumerate(echoes)
-        ]
+        payload = None if precoder is None else symbols.reshape(-1, symbols.shape[-1])
+        observe = self._unaligned.observe if apart else partial(self._users.observe, block=block)
+        users = observe(downlink, payload, radiated)
+        stations = self._observe_stations(echoes, radiated, users.arrivals, payload=precoder is not None)
         shape = symbols.shape[:2]
         faults = _user_faults(self.frame, downlink, users).reshape(shape)
         predicted = predict_sinr(precoder, block, knowledge, fresh=fresh)
         known: dict[str, NDArray[np.generic]] = {**_of_users(users, faults), **_of_stations(stations)}
-        sounding = _sounding(users, stations, faults)
+        known |= _delays(users, stations, shape, self.frame.sample_rate_hz)
+        sounding = _sounding(users, stations, faults, knowledge if apart else None)
         if precoder is None:
             known["angle_rad"] = np.diagonal(sounding.departure_angles_rad).copy()
         unknown = np.full(len(stations), np.nan)
-        rate_hz = self.frame.sample_rate_hz
         return Outcome(
             sounding=sounding,
-            user_delay_s=users.timing.delay_samples.reshape(shape) / rate_hz,
-            echo_delay_s=np.array([report.delay_samples for report in stations]) / rate_hz,
             predicted_angle_rad=unknown if knowledge is None else knowledge.angle_rad,
             predicted_deviation_rad=unknown if knowledge is None else knowledge.tracks.deviation_rad,
             user_faults=faults,
@@ -92,6 +99,30 @@ class Measurement:
             design_gap=float("nan") if precoder is None else precoder.gap,
             **known,  # type: ignore[arg-type]  # names and shapes are those of the outcome; its tests hold them
         )
+
+    def _observe_stations(
+        self, echoes: Sequence[Complex], radiated: Complex, arrivals: Arrivals | None, *, payload: bool
+    ) -> list[StationReport]:
+        """Measure at all stations; where they start apart, the users know how much."""
+        how = {"cooperative": self.cooperative, "payload": payload}
+        return [
+            observe_station(self.frame, m, echo, radiated, relative=relative_to(m, arrivals), **how)
+            for m, echo in enumerate(echoes)
+        ]
+
+    def _may_be_apart(self, precoder: Precoder | None) -> bool:
+        """Whether there are stations to be apart; refuses a precoder that has none of it.
+
+        Stations apart cannot send a stream together, nor count on each other's symbols one by one. One station alone is
+        aligned with itself.
+        """
+        several = self.frame.n_stations > 1
+        if several and precoder is not None and (precoder.cooperative or precoder.samples is not None):
+            raise UnalignedError(
+                f"scheme {precoder.scheme} needs stations that start together to a sample on one carrier, and the "
+                'radios say "time-unaligned"; use scheme.name = "blp-cbf", or radios with a common clock and trigger'
+            )
+        return several
 
     def _drift(self, knowledge: Knowledge | None, sounding: Sounding) -> Vector:
         if knowledge is None:
@@ -148,6 +179,20 @@ def _of_users(users: UserReport, faults: NDArray[np.int64]) -> Numbers:
     return found
 
 
+def _delays(
+    users: UserReport, stations: Sequence[StationReport], shape: tuple[int, ...], rate_hz: float
+) -> dict[str, NDArray[np.generic]]:
+    """Return when frames and echoes arrive, in seconds; where stations start apart, link by link, [n, m, k]."""
+    found: dict[str, NDArray[np.generic]] = {
+        "user_delay_s": users.timing.delay_samples.reshape(shape) / rate_hz,
+        "echo_delay_s": np.array([report.delay_samples for report in stations]) / rate_hz,
+    }
+    if users.arrivals is not None:
+        links = {"link_delay_s": users.arrivals.delay_samples / rate_hz, "link_offset_hz": users.arrivals.offset_hz}
+        found |= {name: np.moveaxis(value.reshape(*shape, -1), 2, 0) for name, value in links.items()}
+    return found
+
+
 def _of_stations(stations: Sequence[StationReport]) -> Numbers:
     """Return what the echoes showed, by the outcome's names."""
     angles = [report.angle for report in stations]
@@ -171,16 +216,19 @@ def _user_faults(frame: Frame, downlink: Complex, users: UserReport) -> NDArray[
     return np.asarray(np.where(silent, SILENT, np.where(lost, NO_SYNC, 0)), dtype=np.int64)
 
 
-def _sounding(users: UserReport, stations: Sequence[StationReport], faults: NDArray[np.int64]) -> Sounding:
+def _sounding(
+    users: UserReport, stations: Sequence[StationReport], faults: NDArray[np.int64], before: Knowledge | None
+) -> Sounding:
     """Bring the users' (cell and user first) and stations' reports into the order of `precoding`: [n, m, k].
 
-    What was not received is NaN.
+    What was not received is NaN. Links whose phases mean nothing are turned to those known before, if that is given.
     """
     state, shape = users.state, faults.shape
     hidden = np.where(faults == 0, 1.0, np.nan)
     n_stations, n_tx = state.channels.shape[1:]
+    channels = np.moveaxis(state.channels.reshape(*shape, n_stations, n_tx), 2, 0) * hidden[..., None]
     return Sounding(
-        channels=np.moveaxis(state.channels.reshape(*shape, n_stations, n_tx), 2, 0) * hidden[..., None],
+        channels=channels if before is None else in_phase(channels, before.sounding.channels),
         error_variance=np.moveaxis(state.error_variance.reshape(*shape, n_stations), 2, 0) * hidden,
         csi_radius=np.moveaxis(state.radius.reshape(*shape, n_stations), 2, 0) * hidden,
         user_noise=state.noise.reshape(shape) * hidden,

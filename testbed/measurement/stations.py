@@ -21,7 +21,9 @@ from testbed.frame import Frame
 from testbed.measurement.alignment import align_paths, frequency_shift, turned
 from testbed.measurement.angle_cbf import MonostaticEstimate, estimate_angle
 from testbed.measurement.angle_comp import BistaticEstimate, estimate_angles, estimate_departures
+from testbed.measurement.arrival import RelativeArrival
 from testbed.measurement.echo import estimate_delay
+from testbed.measurement.foreign_pilots import departures, pilots_of
 from testbed.measurement.front_end import without_dc
 from testbed.measurement.health import DEAD_CHANNEL, SILENT, UNEXPLAINED, inspect_channels
 
@@ -89,7 +91,14 @@ class _Echo:
 
 
 def observe_station(
-    frame: Frame, own: int, samples: Complex, sent: Complex, *, cooperative: bool, payload: bool
+    frame: Frame,
+    own: int,
+    samples: Complex,
+    sent: Complex,
+    *,
+    cooperative: bool,
+    payload: bool,
+    relative: RelativeArrival | None = None,
 ) -> StationReport:
     """Measure one frame at one station.
 
@@ -100,6 +109,7 @@ def observe_station(
         sent: Symbols that really left all stations' antennas, (J, n_tx, n_symbols), root-watt.
         cooperative: Whether the station knows the other stations' payload (CoMP) or only its own (CBF).
         payload: Whether there is a payload to estimate from; pilots are known to all stations in any case.
+        relative: How the other stations' frames arrive where nobody aligned them; None where they are aligned.
     """
     faults = inspect_channels(samples)
     if faults & (SILENT | DEAD_CHANNEL):
@@ -110,14 +120,14 @@ def observe_station(
     received = frame.pulse.detect(spectrum, delay).astype(np.complex128)
     quiet = received[:, frame.guard]
     noise = float(np.vdot(quiet, quiet).real) / quiet.size
-    pilots = received[:, frame.sounding], sent[..., frame.sounding], own
+    pilots = pilots_of(frame, received, sent, own, relative)
     if not payload:
         sounding = estimate_angles(*pilots)
         return StationReport(delay, noise, sounding, _deviation(sounding, own, *pilots[:2]), None, faults)
     echo = _Echo(frame, own, spectrum, received, sent, delay, noise)
     angle = (_cooperative if cooperative else _monostatic)(echo)
     faults |= UNEXPLAINED if angle.fit_p_value < UNFIT else 0
-    return StationReport(delay, noise, estimate_departures(*pilots, angle.angle_rad), np.nan, angle, faults)
+    return StationReport(delay, noise, departures(pilots, angle.angle_rad, relative), np.nan, angle, faults)
 
 
 def _deviation(estimate: BistaticEstimate, own: int, received: Complex, sent: Complex) -> float:

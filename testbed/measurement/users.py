@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.frame import CONSTELLATIONS, Frame
+from testbed.measurement.arrival import Arrivals
 from testbed.measurement.decomposition import Decomposition, decompose, fit_streams
 from testbed.measurement.front_end import without_dc
 from testbed.measurement.margins import MarginReport, SymbolLevelBlock, measure_margins
@@ -44,11 +45,19 @@ class PayloadReport:
 
 @dataclass(frozen=True)
 class UserReport:
-    """What one frame showed at all users, in the order (cell, user); no payload in a frame that only sounded."""
+    """What one frame showed at all users, in the order (cell, user); no payload in a frame that only sounded.
+
+    Attributes:
+        timing: Of each user's own station.
+        state: Channels from all stations.
+        payload: What the payload showed.
+        arrivals: Of every station at every user, (J K, J); None where stations are aligned to a sample.
+    """
 
     timing: Synchronisation
     state: ChannelState
     payload: PayloadReport | None
+    arrivals: Arrivals | None = None
 
 
 class UserObserver:

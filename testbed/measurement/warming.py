@@ -9,6 +9,7 @@ from testbed.measurement.margins import SymbolLevelBlock, measure_margins
 from testbed.measurement.noncentral_f import noncentrality
 from testbed.measurement.sinr import CONFIDENCE
 from testbed.measurement.stations import observe_station
+from testbed.measurement.unaligned_users import UnalignedObserver
 from testbed.measurement.users import UserObserver
 from testbed.measurement.waveform_fit import fit_waveform
 from testbed.scenario import FrameOptions
@@ -39,3 +40,4 @@ def _measure_a_small_frame() -> None:
     for cooperative in (False, True):
         observe_station(frame, 0, heard, radiated, cooperative=cooperative, payload=True)
     UserObserver(frame, power, CONFIDENCE).observe(heard[:2], None)
+    UnalignedObserver(frame, CONFIDENCE).observe(heard[:2], None, radiated)

@@ -32,6 +32,7 @@ class Impairments:
         carrier_offset_ppm: Error of the carrier frequency.
         sample_clock_offset_ppm: Error of the sample clock.
         start_offset_s: How late the radio starts.
+        start_spread_s: Width of the interval about that in which each exchange starts, for nobody aligns the radio.
         random_phase: Whether every tune starts with another oscillator phase.
         phase_noise_linewidth_hz: 3 dB linewidth of a Wiener oscillator.
         iq_gain_db: Gain of I over Q.
@@ -47,6 +48,7 @@ class Impairments:
     carrier_offset_ppm: PartsPerMillion | None = None
     sample_clock_offset_ppm: PartsPerMillion | None = None
     start_offset_s: Annotated[float, Limit(-1, 1)] | None = None
+    start_spread_s: Annotated[float, Limit(0, 1)] | None = None
     random_phase: bool | None = None
     phase_noise_linewidth_hz: Annotated[float, Limit(0, 1e6)] | None = None
     iq_gain_db: Annotated[float, Limit(-6, 6)] | None = None

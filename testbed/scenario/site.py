@@ -57,7 +57,8 @@ def _ways(scenario: Scenario) -> Iterator[tuple[str, float, float]]:
     """Yield the key, length in m and start offsets in s of every way from a station to a user or back to a station."""
 
     def late_s(radio: Station | User) -> float:
-        return abs(scenario.impairments_of(radio).start_offset_s or 0.0)
+        impairments = scenario.impairments_of(radio)
+        return abs(impairments.start_offset_s or 0.0) + (impairments.start_spread_s or 0.0) / 2
 
     for user, sender in product(scenario.users, scenario.stations):
         yield user.key, distance_m(sender.position_m, user.position_m), late_s(sender) + late_s(user)

@@ -235,3 +235,46 @@ def test_clipping_is_flagged_only_where_it_happens() -> None:
     captures = exchange(radios, {"station": tone()}, N, 0.1)
     assert "clipped" in captures["user"].flags
     assert captures["station"].flags == ()
+
+
+# ---------------------------------------------------------------- starts that nobody aligned
+
+
+def pulse_at(samples: np.ndarray) -> float:
+    """Return when a short burst arrives, in samples: its centre of energy."""
+    energy = np.abs(samples) ** 2
+    near = np.arange(-40, 41) + int(np.argmax(energy))
+    return float(near @ energy[near] / energy[near].sum())
+
+
+def test_a_radio_that_nobody_aligns_starts_anew_in_every_exchange_and_says_so() -> None:
+    spread_s = 200e-6
+    apart = FrontEnd(noise_figure_db=NOISE_FIGURE_DB, start_spread_s=spread_s)
+    burst = np.zeros((2, N), dtype=np.complex64)
+    burst[0, N // 2 - 20 : N // 2 + 21] = 0.5 * np.hanning(41)
+
+    def starts(seed: int) -> np.ndarray:
+        radios, found = opened(scene(station=apart, seed=seed)), []
+        for index in range(40):
+            captures = exchange(radios, {"station": burst}, N, 1.0 + index)
+            assert captures["station"].flags == ("time-unaligned",)  # its own clock is the one that is off
+            assert captures["user"].flags == ()
+            found.append(pulse_at(captures["user"].samples[0]) - N / 2)
+        return np.array(found) / RATE_HZ
+
+    late = starts(3)
+    assert np.all(np.abs(late) < spread_s / 2 + 1e-6)
+    assert np.std(late) == pytest.approx(spread_s / np.sqrt(12), rel=0.25)
+    assert np.array_equal(late, starts(3))
+    assert not np.array_equal(late, starts(4))
+
+
+def test_what_an_unaligned_radio_sends_comes_back_to_itself_in_time() -> None:
+    """Its receiver starts as late as its transmitter: leakage from antenna to antenna needs no alignment."""
+    quiet = scene(station=FrontEnd(start_spread_s=200e-6))
+    radios = opened(replace(quiet, leakage=1e-4))
+    burst = np.zeros((2, N), dtype=np.complex64)
+    burst[0, N // 2 - 20 : N // 2 + 21] = 0.5 * np.hanning(41)
+    for index in range(5):
+        own = exchange(radios, {"station": burst}, N, 1.0 + index)["station"].samples[0]
+        assert pulse_at(own) == pytest.approx(N / 2, abs=0.05)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -83,11 +83,20 @@ def test_results_give_back_the_outcome_to_the_bit(payload: bool, clipped: bool, 
     assert type(after.clipped) is bool
 
 
+def test_links_are_results_only_where_stations_start_apart() -> None:
+    aligned = outcome()
+    links = np.arange(float(J * J * K)).reshape(J, J, K)
+    apart = replace(aligned, link_delay_s=links, link_offset_hz=-links)
+    assert bits(Outcome.from_results(apart.as_results())) == bits(apart)
+    assert set(apart.as_results()) - set(aligned.as_results()) == {"link_delay_s", "link_offset_hz"}
+    assert Outcome.from_results(aligned.as_results()).link_delay_s is None
+
+
 def test_results_are_flat_and_complete() -> None:
     """No name of the outcome hides one of the sounding."""
     names = [item.name for item in (*fields(Outcome), *fields(Sounding)) if item.name != "sounding"]
     assert len(names) == len(set(names))
-    assert set(outcome().as_results()) == set(names)
+    assert set(outcome().as_results()) == set(names) - {"link_delay_s", "link_offset_hz"}  # of stations apart only
 
 
 @pytest.mark.parametrize("name", ["sinr", "csi_radius", "clipped"])

@@ -37,6 +37,7 @@ CONTRADICTIONS = [
     (STROLLER_AT, "[-9000, -1]", ['targets "stroller".position_m', "18000 m", "gap_symbols = 8 allows 4e-05 s"]),
     (BOB_AT, "[15000, 0]", ['users "bob".position_m', "15000 m", "5e-05 s late", "allows 4e-05 s"]),
     (BOB_AT, BOB_AT + "\nimpairments.start_offset_s = 50e-6", ['users "bob"', "start offsets included", "4e-05 s"]),
+    (BOB_AT, BOB_AT + "\nimpairments.start_spread_s = 100e-6", ['users "bob"', "start offsets included", "4e-05 s"]),
     # RF policy.
     ("carrier_hz = 5.6e9", "carrier_hz = 2.4e9", ["carrier_hz = 2.4e+09", "5.47e+09 to 5.725e+09 Hz"]),
     ("[5.47e9, 5.725e9]", "[5.725e9, 5.47e9]", ["rf.frequency_range_hz", "the lower frequency must come first"]),
