@@ -20,11 +20,12 @@ def require_abilities(scenario: Scenario, capabilities: Mapping[str, Capabilitie
         capabilities: What each radio can do, by name.
 
     Raises:
-        AbilityError: A precoder would combine transmit channels that do not keep their relative phase, or the radios
-            may start further apart than the frame's gaps.
+        AbilityError: A precoder would combine transmit channels that do not keep their relative phase, the radios may
+            start further apart than the frame's gaps, or a waveform needs starts that they do not have.
     """
     _require_coherence(scenario, capabilities)
     _require_gaps(scenario, capabilities)
+    _require_alignment(scenario, capabilities)
 
 
 def _require_coherence(scenario: Scenario, capabilities: Mapping[str, Capabilities]) -> None:
@@ -47,6 +48,16 @@ def _require_coherence(scenario: Scenario, capabilities: Mapping[str, Capabiliti
                 "(cbf), or say that a reference and a phase calibration in every frame are used: [reference] "
                 'external = true, phase_calibration = "per-frame"'
             )
+
+
+def _require_alignment(scenario: Scenario, capabilities: Mapping[str, Capabilities]) -> None:
+    """Symbol by symbol, a waveform counts on what the other stations send at the very time."""
+    apart = [name for name, able in capabilities.items() if able.start_spread_s]
+    if apart and scenario.scheme.name.startswith("slp") and scenario.n_stations > 1:
+        raise AbilityError(
+            f"{scenario.scheme.name} shapes every symbol against those of the other stations, but {apart[0]} "
+            f"({capabilities[apart[0]].model}) has no timed start; use blp-cbf, or radios that start together"
+        )
 
 
 def _require_gaps(scenario: Scenario, capabilities: Mapping[str, Capabilities]) -> None:

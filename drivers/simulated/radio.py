@@ -25,7 +25,7 @@ __all__ = ["SimulatedRadio", "open_simulated"]
 # The scale of a small transceiver: +10 dBm at full scale without attenuation, full scale at -10 dBm without gain.
 TX_FULL_SCALE_DBM = 10.0
 RX_FULL_SCALE_DBM = -10.0
-COHERENT = "air"  # all simulated radios keep their phases to each other: a frame's at least
+COHERENT = "air"  # label of oscillators without an offset: they keep their phases to each other, a frame's at least
 
 
 def open_simulated(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dict[str, SimulatedRadio]:
@@ -87,9 +87,18 @@ class SimulatedRadio:
             rx_gain_db=Range(-30.0, 120.0),
             tx_full_scale_dbm=TX_FULL_SCALE_DBM,
             rx_full_scale_dbm=RX_FULL_SCALE_DBM,
-            start_spread_s=0.0,
-            tx_coherence=(COHERENT,) * self._node.n_tx,
+            start_spread_s=self._node.front_end.start_spread_s,
+            tx_coherence=(self._coherence,) * self._node.n_tx,
         )
+
+    @property
+    def _coherence(self) -> str:
+        """Which radios keep their phase to this one: those that start with it and turn with it."""
+        front_end = self._node.front_end
+        if front_end.start_spread_s:
+            return self._node.name
+        offset_ppm = front_end.carrier_offset_ppm
+        return f"{COHERENT}{offset_ppm:+g}ppm" if offset_ppm else COHERENT
 
     def configure(self, settings: RadioSettings) -> RadioSettings:
         """See `drivers.Radio`; every value in range is applied exactly. A tune may draw a new oscillator phase."""

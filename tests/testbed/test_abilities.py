@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from testbed.bench import Bench
 from testbed.errors import AbilityError, ScenarioError
 from testbed.experiment import _frame
 from testbed.scenario import Scenario
+from testbed.scenario.radios import Impairments
 
 CBF, COMP = Scenario.load("two_cells"), Scenario.load("two_cells_comp")
 ANY = Range(-1e12, 1e12)
@@ -51,6 +53,31 @@ def test_a_reference_with_calibration_in_every_frame_makes_up_for_it(scenario: S
     require_abilities(with_reference(scenario, "true", "per-frame"), apart)
     with pytest.raises(AbilityError):
         require_abilities(with_reference(scenario, "true", "none"), apart)
+
+
+def test_symbols_that_count_on_each_other_need_a_timed_start() -> None:
+    symbol_level = replace(CBF, scheme=replace(CBF.scheme, name="slp-cbf"))
+    together, apart = bench(("a", "a"), ("b", "b")), bench(("a", "a"), ("b", "b"), 30e-6)
+    require_abilities(symbol_level, together)
+    require_abilities(CBF, apart)
+    with pytest.raises(AbilityError, match=r"slp-cbf .* ann .* no timed start"):
+        require_abilities(symbol_level, apart)
+
+
+def test_simulated_radios_are_as_coherent_as_their_oscillators() -> None:
+    """A common offset does no harm; offsets or starts of their own do."""
+    west, east = COMP.stations
+    for mine, theirs, coherent in (
+        ({}, {}, True),
+        ({"carrier_offset_ppm": 0.3}, {"carrier_offset_ppm": 0.3}, True),
+        ({"carrier_offset_ppm": 0.3}, {}, False),
+        ({"start_spread_s": 1e-6}, {"start_spread_s": 1e-6}, False),
+    ):
+        stations = (replace(west, impairments=Impairments(**mine)), replace(east, impairments=Impairments(**theirs)))
+        scenario = replace(COMP, stations=stations)
+        with contextlib.nullcontext() if coherent else pytest.raises(AbilityError, match="share no oscillator"):
+            with Bench(scenario, _frame(scenario), 1):
+                pass
 
 
 def test_a_calibration_without_a_reference_is_refused_before_any_radio_is_opened() -> None:
