@@ -32,6 +32,7 @@ __all__ = ["AngleReport", "StationReport", "observe_station"]
 Complex = NDArray[np.complex128]
 
 MEANINGFUL_SNR = 10**1.5  # at the array's output; below, a Cramer-Rao bound says nothing about errors
+WORTH_IT = 1.3  # times the bound of all paths that the own path alone may have, to be preferred to fitting faint ones
 MISFIT = 1e-3  # p-value of the residual below which delays and frequencies of the paths are looked for
 UNFIT = 1e-6  # ... and below which, with them, the frame counts as not explained: never on a sound bench
 
@@ -190,7 +191,10 @@ def _own_shift(echo: _Echo, estimate: MonostaticEstimate, sent: Complex) -> floa
 
 
 def _cooperative(echo: _Echo) -> AngleReport:
-    """CoMP: all symbols are known; where they do not fit, each path's delay and frequency are looked for."""
+    """CoMP: all symbols are known; where they do not fit, each path's delay and frequency are looked for.
+
+    Light of other stations that is too faint to be modelled counts as interference, as in CBF.
+    """
     sent = echo.payload
     estimate = estimate_angles(echo.received, sent, echo.own)
     n_rx, length = echo.received.shape
@@ -210,7 +214,24 @@ def _cooperative(echo: _Echo) -> AngleReport:
     expected = judged
     if snr < MEANINGFUL_SNR:
         expected = method_of_interval_errors(echo.own, *paths, gram, estimate.noise, n_rx, length).rms_rad
+    elif _has_faint_path(echo.own, estimate, sent, n_rx):
+        alone = _monostatic(echo)
+        if alone.rcrb_rad < WORTH_IT * judged:
+            return alone
     return AngleReport(float(estimate.angles_rad[echo.own]), "joint-ml", 1.0, fit, judged, judged, snr, expected)
+
+
+def _has_faint_path(own: int, estimate: BistaticEstimate, sent: Complex, n_rx: int) -> bool:
+    """Whether another station lights the target too little for its departure angle to be found.
+
+    Joint ML then fits that angle to noise: it was measured at twice its bound, which knows of small errors only.
+    """
+    faintest = np.inf
+    for n, (angle, amplitude, x) in enumerate(zip(estimate.angles_rad, estimate.amplitudes, sent, strict=True)):
+        if n != own:
+            path = np.array([angle]), np.array([amplitude])
+            faintest = min(faintest, array_output_snr(*path, x @ x.conj().T, estimate.noise, n_rx))
+    return bool(faintest < MEANINGFUL_SNR)
 
 
 def _aligned(echo: _Echo, estimate: BistaticEstimate) -> Complex:
