@@ -14,12 +14,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import sys
 
 from pluto_abuse import abuse
+from pluto_experiment import physics
 from pluto_faults import faults
 from pluto_speed import speed
 from pluto_throughput import throughput
 from verdicts import Row, measure_rows
 
-ROWS: dict[str, Row] = {"speed": speed, "throughput": throughput, "faults": faults, "abuse": abuse}
+ROWS: dict[str, Row] = {"speed": speed, "throughput": throughput, "faults": faults, "abuse": abuse, "physics": physics}
 
 
 if __name__ == "__main__":
