@@ -12,7 +12,7 @@ import numpy as np
 __all__ = ["maximise_jointly"]
 
 STARTS = 3  # directions of arrival, those whose upper bound may still beat what was found
-ROUNDS = 2  # of one-angle-at-a-time searches before Newton; more changed no estimate above threshold
+ROUNDS, SAME = 3, 1e-9  # of searches for the others' angles and climbs from there, at most, and when nothing changed
 STEPS, OFFSET = 8, 1e-4  # of Newton on central differences, in sines
 RIDGE = 1e-9  # of K: a station with one stream leaves its angle free, which must not divide by zero
 _compiled = nb.njit(cache=True, error_model="numpy")
@@ -121,6 +121,63 @@ def _scan(M, G, own, j, sines, lowest, spacing, count, rays, beam, u, K, L):  # 
 
 
 @_compiled
+def _on_grid(grid, block, fixed):  # type: ignore[no-untyped-def]
+    """Return r^T B f^* for every ray r of a grid (count, n), with B (n, n) and f (n,)."""
+    return grid @ (block @ np.conj(fixed))
+
+
+@_compiled
+def _scan_pair(M, G, own, j, k, sines, lowest, spacing, count, rays, beam, u, K, L):  # type: ignore[no-untyped-def]
+    """Set sines[j] and sines[k], neither the own one, to the best of a grid of both, the others as they are."""
+    best, n = _value(M, G, own, sines, rays, beam, u, K, L), rays.shape[1]
+    first, second = sines[j], sines[k]
+    grid = np.empty((count, n), dtype=np.complex128)
+    for i in range(count):
+        grid[i] = _ray(n, lowest + i * spacing)
+    heard_j, heard_k = np.conj(grid) @ beam[j], np.conj(grid) @ beam[k]
+    with_j = np.empty((len(sines), count), dtype=np.complex128)
+    with_k = np.empty((len(sines), count), dtype=np.complex128)
+    for i in range(len(sines)):
+        with_j[i] = _on_grid(grid, np.ascontiguousarray(G[j, :, i]), rays[i])
+        with_k[i] = _on_grid(grid, np.ascontiguousarray(G[k, :, i]), rays[i])
+    crossed = grid @ np.ascontiguousarray(G[j, :, k]) @ np.ascontiguousarray(np.conj(grid).T)
+    own_j = grid @ np.ascontiguousarray(G[j, :, j])
+    own_k = grid @ np.ascontiguousarray(G[k, :, k])
+    for a in range(count):
+        u[j] = heard_j[a]
+        for i in range(len(sines)):
+            K[j, i], K[i, j] = with_j[i, a], np.conj(with_j[i, a])
+        K[j, j] = np.sum(own_j[a] * np.conj(grid[a]))
+        for b in range(count):
+            u[k] = heard_k[b]
+            for i in range(len(sines)):
+                if i != j:
+                    K[k, i], K[i, k] = with_k[i, b], np.conj(with_k[i, b])
+            K[k, k] = np.sum(own_k[b] * np.conj(grid[b]))
+            K[j, k], K[k, j] = crossed[a, b], np.conj(crossed[a, b])
+            value = _explained(u, K, L)
+            if value > best:
+                best, first, second = value, lowest + a * spacing, lowest + b * spacing
+    sines[j], sines[k] = first, second
+
+
+@_compiled
+def _search(M, G, own, sines, lowest, spacing, count, rays, beam, u, K, L):  # type: ignore[no-untyped-def]
+    """Set all angles but the own one to the best of grids: in pairs where there are more than one.
+
+    Stations that send the same streams are told apart by their angles alone: one at a time, they end in each other's
+    place.
+    """
+    J = len(sines)
+    if J == 2:
+        _scan(M, G, own, 1 - own, sines, lowest, spacing, count, rays, beam, u, K, L)
+    for j in range(J):
+        for k in range(j):
+            if J > 2 and j != own and k != own:
+                _scan_pair(M, G, own, j, k, sines, lowest, spacing, count, rays, beam, u, K, L)
+
+
+@_compiled
 def _newton(M, G, own, sines, lowest, highest, rays, beam, u, K, L):  # type: ignore[no-untyped-def]
     """Climb from sines by Newton steps, halved until they climb; return the value reached."""
     J = len(sines)
@@ -171,6 +228,15 @@ def _newton(M, G, own, sines, lowest, highest, rays, beam, u, K, L):  # type: ig
 
 
 @_compiled
+def _vertex(height, peak):  # type: ignore[no-untyped-def]
+    """Return where between its neighbours a peak of a grid lies, by a parabola, -0.5 to 0.5 steps."""
+    if peak == 0 or peak == len(height) - 1:
+        return 0.0
+    curvature = height[peak - 1] - 2.0 * height[peak] + height[peak + 1]
+    return 0.5 * (height[peak - 1] - height[peak + 1]) / curvature if curvature < 0.0 else 0.0
+
+
+@_compiled
 def maximise_jointly(M, G, own, upper, lowest, highest):  # type: ignore[no-untyped-def]
     """Return the sines of all departure angles (J,) that explain most; the own one is the angle of arrival.
 
@@ -197,14 +263,16 @@ def maximise_jointly(M, G, own, upper, lowest, highest):  # type: ignore[no-unty
         if not left[peak] > best:
             break
         sines[:] = 0.0
-        sines[own] = lowest + peak * spacing
-        for turn in range(ROUNDS if J > 1 else 0):
-            for j in range(J):
-                if j != own:
-                    _scan(M, G, own, j, sines, lowest, spacing, count, rays, beam, u, K, L)
-            if turn + 1 < ROUNDS:
-                _scan(M, G, own, own, sines, lowest, spacing, count, rays, beam, u, K, L)
-        value = _newton(M, G, own, sines, lowest, highest, rays, beam, u, K, L)
+        sines[own] = lowest + (peak + _vertex(upper, peak)) * spacing
+        value = 0.0
+        for _ in range(ROUNDS):
+            if J > 1:
+                _search(M, G, own, sines, lowest, spacing, count, rays, beam, u, K, L)
+            climbed = _newton(M, G, own, sines, lowest, highest, rays, beam, u, K, L)
+            if J == 1 or climbed <= value * (1.0 + SAME):
+                break
+            value = climbed
+        value = max(value, climbed)
         if value > best:
             best = value
             found[:] = sines
