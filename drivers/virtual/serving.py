@@ -169,6 +169,11 @@ class VirtualBench:
             if fault.radio and fault.radio not in [request.name for request in requests]:
                 there = ", ".join(request.name for request in requests)
                 raise SettingsError(f"fault {fault.kind}: there is no radio {fault.radio}; there are {there}")
+        scheme = {request.name: request.address.partition(":")[0] for request in requests}
+        for fault in plan.faults:
+            for name in [fault.radio] if fault.radio else scheme:
+                if scheme[name] == "usrp":
+                    raise SettingsError(f"fault {fault.kind}: radio {name} is a USRP; this fault is one of Plutos")
         self.paced = paced or any(request.address.partition(":")[0] in REAL_TIME for request in requests)
         self._clock: AirClock = PacedClock() if self.paced else FastClock(frame_period_s)
         medium = Medium(scene)
