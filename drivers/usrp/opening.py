@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["open_usrp"]
 
 # Enough for all radios of a bench to get their commands and samples to their boards, also on a machine that is busy.
-LEAD_S = 0.06
+LEAD_S = 0.1
 
 # Daughterboards whose synthesizers restart in phase at a timed tune; others draw a new phase at every tune.
 PHASE_KEEPING = ("SBX", "UBX")

@@ -79,7 +79,7 @@ def one_at_a_time() -> np.ndarray:
     return burst
 
 
-def go(radios: Radios, burst: np.ndarray | None = None, n: int = N, later_s: float = 0.06) -> dict:
+def go(radios: Radios, burst: np.ndarray | None = None, n: int = N, later_s: float = 0.15) -> dict:
     start_s = max(radio.time_s() for radio in radios.values()) + later_s
     return exchange(radios, {"station": one_at_a_time() if burst is None else burst}, n, start_s)
 
@@ -90,7 +90,7 @@ def gains(captures: dict) -> np.ndarray:
 
 
 def test_all_boards_send_and_receive_at_the_asked_time(radios: Radios) -> None:
-    start_s = max(radio.time_s() for radio in radios.values()) + 0.06
+    start_s = max(radio.time_s() for radio in radios.values()) + 0.15
     captures = exchange(radios, {"station": one_at_a_time()}, N, start_s)
     assert all(abs(capture.start_s - start_s) < 1e-8 for capture in captures.values())
     sent = one_at_a_time()
