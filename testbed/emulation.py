@@ -46,6 +46,8 @@ def describe(scenario: Scenario, bench: VirtualBench) -> Iterator[str]:
     for *cells, model in rows:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         yield "  ".join(["", *padded, model])
+    if any(any(one.velocity_m_s) for one in scenario.members):
+        yield "the scene begins to move with the first transmission; for another run, start this anew"
     yield "Ctrl-C ends it"
 
 

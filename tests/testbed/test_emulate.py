@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from drivers.virtual.pluto.faults import KINDS
+from testbed.emulation import describe, serve
+from testbed.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
 TO_PLUTOS = [
@@ -90,6 +92,14 @@ def test_it_keeps_a_loopback_port_makes_faults_and_says_who_was_still_transmitti
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
         assert process.stdout.read() == "ended; STILL TRANSMITTING until now: west\n"
+
+
+def test_a_scene_that_moves_is_for_one_run(on_plutos: Path) -> None:
+    still = Scenario.load(on_plutos)
+    moving = Scenario.parse(on_plutos.read_text() + "velocity_m_s = [1.0, 0.0]\n", on_plutos)
+    for scenario, said in ((still, False), (moving, True)):
+        with serve(scenario, 1) as bench:
+            assert any("start this anew" in line for line in describe(scenario, bench, paced=False)) == said
 
 
 def test_the_help_names_every_fault(call: Callable) -> None:

@@ -10,6 +10,7 @@ __all__ = [
     "Rule",
     "choice",
     "decibel",
+    "fixed_point",
     "flag",
     "integer",
     "lo_frequency",
@@ -64,6 +65,18 @@ def register(text: str) -> tuple[int, int | None]:
     if not 1 <= len(numbers) <= 2 or not all(0 <= number < 1 << 32 for number in numbers):
         raise RefusedError
     return numbers[0], numbers[1] if len(numbers) > 1 else None
+
+
+def fixed_point(text: str) -> int:
+    """Return the whole part of a decimal number, as the kernel takes it for rates and generators' frequencies.
+
+    Raises:
+        RefusedError: It is none.
+    """
+    whole_part, point, fraction = text.strip().partition(".")
+    if point and not (fraction.isdecimal() and fraction.isascii()):
+        raise RefusedError
+    return integer(whole_part)
 
 
 def _number(text: str, unit: str = "") -> float:

@@ -13,8 +13,8 @@ from drivers.virtual.pluto.rules import (
     Rule,
     choice,
     decibel,
+    fixed_point,
     flag,
-    integer,
     lo_frequency,
     real,
     whole,
@@ -91,9 +91,9 @@ class Transceiver:
             elif (device, file) in self._rules:
                 self._values[device, file] = self._rules[device, file](text)
             elif (device, file) in ((LPC, RATES[0]), (DDS, RATES[1])):
-                if integer(text) not in (self.rate_hz, self.rate_hz // 8):
+                if fixed_point(text) not in (self.rate_hz, self.rate_hz // 8):
                     raise RefusedError
-                self._values[device, file] = str(integer(text))
+                self._values[device, file] = str(fixed_point(text))
             elif device == DDS and file.endswith("_frequency"):
                 step_hz = self.rate_hz / 65535  # the generator's phase has 16 bits
                 self._values[device, file] = str(round(round(_tone_hz(text, self.rate_hz) / step_hz) * step_hz))
@@ -121,7 +121,7 @@ class Transceiver:
         return self._values.get((PHY, FIR_SWITCHES[0])) == "1"
 
     def _set_rate(self, text: str) -> None:
-        self._apply_rate(integer(text), self._fir if self._switch else None)
+        self._apply_rate(fixed_point(text), self._fir if self._switch else None)
 
     def _apply_rate(self, wish_hz: int, fir: Filter | None) -> None:
         """Set receive and transmit rate, which are one, and everything that shows them."""
@@ -165,8 +165,8 @@ class Transceiver:
 
 
 def _tone_hz(text: str, rate_hz: int) -> int:
-    """Return a generator's frequency; pyadi-iio writes it as a float, whose whole part the kernel reads."""
-    value = integer(text.split(".")[0])
+    """Return a generator's frequency."""
+    value = fixed_point(text)
     if not 0 <= value <= rate_hz / 2:
         raise RefusedError
     return value

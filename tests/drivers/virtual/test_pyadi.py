@@ -2,9 +2,9 @@
 
 Those tests are not in its release on PyPI, so these are ours, on the same ground: its `test_pluto_p.py` and
 `test_ad9361_p.py` of v0.0.21 (attributes at random values with their tolerances, receive, transmit and cyclic buffers,
-digital loopback sample by sample, zeros in loopback, generator tones, sample rates with the filter). Left out, as
-there: gain checks and spectra over a cable, whose levels are those of one laboratory; over- and underflow flags, which
-are in registers.
+digital loopback sample by sample, zeros in loopback, generator tones, sample rates with the filter). Left out: gain
+checks and spectra over a cable, whose levels are those of one laboratory. Over- and underflow flags, for which one has
+to sleep in real time, are in `test_unit.py`, on a clock that does not wait.
 """
 
 from __future__ import annotations
