@@ -36,10 +36,10 @@ def serve(scenario: Scenario, seed: int, *, paced: bool = False, faults: Sequenc
     )
 
 
-def describe(scenario: Scenario, bench: VirtualBench) -> Iterator[str]:
+def describe(scenario: Scenario, bench: VirtualBench, *, paced: bool) -> Iterator[str]:
     """Yield lines that say which radios are served, and where."""
     yield scenario.title
-    yield f"{len(bench.radios)} virtual radios on loopback, {'in real time' if bench.paced else 'as fast as possible'}"
+    yield f"{len(bench.radios)} virtual radios on loopback, {'in real time' if paced else 'as fast as possible'}"
     rows = [("radio", "address to use", "serial", "model")]
     rows += [(radio.name, radio.address, radio.serial, radio.model) for radio in bench.radios]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

@@ -17,7 +17,7 @@ from drivers.virtual.air_time import AirClock, FastClock, PacedClock
 from drivers.virtual.medium import Medium
 from drivers.virtual.n210.serving import usrp
 from drivers.virtual.pluto.catalogue import CHIPS, Chip
-from drivers.virtual.pluto.faults import Fault, FaultPlan
+from drivers.virtual.pluto.faults import KINDS, N210_KINDS, Fault, FaultPlan
 from drivers.virtual.pluto.server import PlutoServer
 from drivers.virtual.pluto.unit import VirtualPluto
 
@@ -172,8 +172,12 @@ class VirtualBench:
         scheme = {request.name: request.address.partition(":")[0] for request in requests}
         for fault in plan.faults:
             for name in [fault.radio] if fault.radio else scheme:
-                if scheme[name] == "usrp":
-                    raise SettingsError(f"fault {fault.kind}: radio {name} is a USRP; this fault is one of Plutos")
+                if (scheme[name] == "usrp") != (fault.kind in N210_KINDS):
+                    kinds = [kind for kind in KINDS if (kind in N210_KINDS) == (scheme[name] == "usrp")]
+                    raise SettingsError(
+                        f"fault {fault.kind}: radio {name} ({scheme[name]}) has {', '.join(kinds)}; write "
+                        f"RADIO/{fault.kind} for a radio that has it"
+                    )
         self.paced = paced or any(request.address.partition(":")[0] in REAL_TIME for request in requests)
         self._clock: AirClock = PacedClock() if self.paced else FastClock(frame_period_s)
         medium = Medium(scene)

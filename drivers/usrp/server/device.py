@@ -59,7 +59,6 @@ class Device:
             "tick_rate_hz": usrp.get_master_clock_rate(0),
             "clock_sources": [list(usrp.get_clock_sources(i)) for i in range(self.n_boards)],
             "time_sources": [list(usrp.get_time_sources(i)) for i in range(self.n_boards)],
-            "shared_los": [list(usrp.get_tx_lo_names(i)) for i in range(n["tx"])],
         }
 
     def use_clock(self, clock: str, pulses: str, patience_s: float) -> dict[str, Any]:

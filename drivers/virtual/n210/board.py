@@ -44,6 +44,7 @@ class Board:
         receive: Callable[[Stretch], NDArray[np.complex64]],
         rng: np.random.Generator,
         quartz_ppm: float = 0.0,
+        on_exchange: Callable[[], None] = lambda: None,
     ) -> None:
         """Make a board.
 
@@ -55,9 +56,10 @@ class Board:
             receive: Returns what reaches the receiver in a stretch that lies in the past, digital, full scale 1.
             rng: Source of the phases of untimed tunes.
             quartz_ppm: Error of its own quartz.
+            on_exchange: Called when a host asks for samples.
         """
         self.address, self.serial = address, serial
-        self.hardware = Hardware(receive, rng, quartz_ppm)
+        self.hardware = Hardware(receive, rng, quartz_ppm, on_exchange)
         self._now_s = now_s
         self._settings = SettingsPort(self.hardware)
         self._control = ControlPort(address, serial, name, self.hardware)

@@ -1,4 +1,4 @@
-"""Faults on request: what goes wrong in a virtual Pluto, when, and how often. Seeded, so that it can be made again.
+"""Faults on request: what goes wrong in a virtual Pluto or N210, when, how often. Seeded: it can be made again.
 
 As text: `[RADIO/]KIND[@N|%PERCENT][,seconds=S]`: `stall@3` stalls at the third request, `west/short-read%2` cuts two in
 a hundred reads of radio west. Without @ or % it strikes at the first occasion.
@@ -15,7 +15,7 @@ import numpy as np
 
 from drivers.errors import SettingsError
 
-__all__ = ["KINDS", "Fault", "FaultPlan", "parse_fault"]
+__all__ = ["KINDS", "N210_KINDS", "Fault", "FaultPlan", "parse_fault"]
 
 # What can go wrong: the occasion on which it does, and what a client sees.
 KINDS = {
@@ -30,7 +30,21 @@ KINDS = {
     "phase-jump": ("refill", "both oscillators jump to another phase before a read"),
     "swapped-ports": ("push", "the first two transmit ports are exchanged from then on"),
 }
+# Those of a virtual N210. Their occasion is an exchange, which begins with a command to receive; they strike the first
+# board of a radio.
+N210_KINDS = {
+    "lost-packet": "a packet of received samples does not arrive",
+    "late-command": "the command to receive is found late",
+    "underflow": "a packet of samples to send comes too late to the converter",
+    "stranger": "a packet that nobody asked for comes with the samples",
+    "withheld": "flow control is withheld, for so many seconds (for ever)",
+    "gone": "the board does not answer any more, for so many seconds (for ever)",
+    "no-pulses": "there is no pulse per second, for so many seconds (for ever)",
+    "unlocked": "there is no 10 MHz reference, for so many seconds (for ever)",
+}
+KINDS |= {kind: ("exchange", what) for kind, what in N210_KINDS.items()}
 SECONDS = {"refuse": float("inf"), "stall": float("inf"), "late-reply": 6.0}  # libiio waits 5 s by default
+SECONDS |= dict.fromkeys(("withheld", "gone", "no-pulses", "unlocked"), float("inf"))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from drivers.usrp.radio import UsrpRadio
 from drivers.usrp.server_process import wait_for_endings
 from drivers.virtual.n210.board import Board
 from drivers.virtual.n210.hardware import Hardware
+from drivers.virtual.pluto.faults import Fault
 from drivers.virtual.serving import VirtualBench
 
 SETTINGS = RadioSettings(center_hz=2.45e9, sample_rate_hz=1e6, tx_gain_db=20.0, rx_gain_db=20.0)
@@ -213,7 +214,11 @@ def test_a_board_that_is_gone_is_said_and_so_is_a_radio_server_that_is_killed(
     lost: UsrpRadio, boards: dict[str, Board], bench: VirtualBench
 ) -> None:
     sent = one_at_a_time()[:2]
+    bench.faults.add(Fault("lost-packet", "spare", nth=2))  # as `testbed emulate --fault spare/lost-packet@2` does
     exchange({"spare": lost}, {"spare": sent}, N, lost.time_s() + 0.15)
+    with pytest.raises(SampleLossError, match="radio spare: lost packet"):
+        exchange({"spare": lost}, {"spare": sent}, N, lost.time_s() + 0.15)
+    assert bench.faults.struck == [("spare", "lost-packet")]
     gone = boards["127.0.3.7"].hardware.faults
     gone.gone = True
     began_s = time.monotonic()
