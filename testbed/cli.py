@@ -123,9 +123,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="[RADIO/]KIND[@N|%%PERCENT][,seconds=S]",
-        help="what shall go wrong, at the N-th occasion (the first) or at random; may be given again. KIND of a "
-        "Pluto is refuse, stall, late-reply, short-read, die, out-of-range, busy, timeout, phase-jump or swapped-ports, "
-        "of a USRP lost-packet, late-command, underflow, stranger, withheld, gone, no-pulses or unlocked",
+        help="what shall go wrong, at the N-th occasion (the first) or at random; may be given again. KIND for a "
+        "Pluto: refuse, stall, die, busy, late-reply, short-read, out-of-range, timeout, swapped-ports, phase-jump; "
+        "for a USRP: lost-packet, late-command, underflow, stranger, withheld, gone, no-pulses, unlocked",
     )
 
     info = commands.add_parser("info", help="say what is in a recording or a scenario")
