@@ -24,6 +24,7 @@ from precoding.result import Design
 from precoding.sinr import expected_sinr, sinr
 from precoding.steering import steering, steering_derivative
 from precoding.threshold import (
+    SECTOR_RAD,
     IntervalErrors,
     method_of_interval_errors,
     no_information_rms,
@@ -37,6 +38,7 @@ __all__ = [
     "METHODS",
     "ROBUSTNESS",
     "SCHEMES",
+    "SECTOR_RAD",
     "ArgumentError",
     "Certificate",
     "Design",

@@ -33,7 +33,7 @@ class Certificate:
 
     Attributes:
         rcrb_rad: (J,) root Cramer-Rao bound of each target's angle for what is sent, gram L W W^H or X X^H: Prop. 1
-            (CBF) or Prop. 2 (CoMP).
+            (CBF) or Prop. 2 (CoMP). With a spread of angles, of the information expected over it.
         bound_rcrb_rad: What the largest of them cannot go below, proven by a witness that was checked. In CBF for the
             foreign reflections that this very design makes.
         gap: max(rcrb_rad) / bound_rcrb_rad - 1.
@@ -214,24 +214,35 @@ def sensing_accuracy(network: Network, signals: ComplexArray, *, cooperate: bool
         cooperate: Whether each BS knows the signals of all (CoMP) or only its own (CBF).
 
     """
-    J, n_rx, noise = network.J, network.n_rx, network.radar_noise
-    stations = np.arange(J)
-    sent, reflections = illuminations(network.departure_angles, signals), network.reflections
-    power = np.sum(np.abs(signals) ** 2, axis=(1, 2))
-    if cooperate:
-        foreign, own, paths, power = np.zeros(J), stations, J, np.full(J, power.sum())
-    else:  # each receiver knows its own path only; the others are noise
-        foreign, own, paths = _from_abroad(network, np.sum(np.abs(sent[:, 0]) ** 2, axis=2)), 0 * stations, 1
-        sent, reflections = sent[stations, :, stations, None], reflections[stations, stations, None]
-    gains = receive_gains(network.arrival_angles, foreign, noise, n_rx)
-    D = echo_derivatives(sent, reflections, own, gains).reshape(J, 3 * paths, -1)
-    information = information_left(2.0 * network.block_length * (D.conj() @ D.swapaxes(1, 2)).real)
-    echo = np.sum(np.abs((reflections[:, None] @ sent[:, 0])[:, 0]) ** 2, axis=1)
+    J, possible, alpha = network.J, network.possible_angles, network.reflections
+    power, own = np.sum(np.abs(signals) ** 2, axis=(1, 2)), np.arange(J)
+    fisher, echoes = zip(*(_echoes(network, signals, *angles, cooperate) for angles in possible), strict=True)
+    information, echo = information_left(sum(fisher) / len(possible)), sum(echoes) / len(possible)
     # To rounding in a null, the information is a difference of rounding errors.
-    brightest = np.sum(np.abs(reflections) ** 2, axis=1) * power * paths * network.n_tx
+    if cooperate:
+        brightest = np.sum(np.abs(alpha) ** 2, axis=1) * power.sum() * J * network.n_tx
+    else:
+        brightest = np.abs(alpha[own, own]) ** 2 * power * network.n_tx
     known = (information > 0.0) & (echo > DARK * brightest)
     rcrb = np.where(known, 1.0 / np.sqrt(np.where(known, information, 1.0)), np.inf)
-    return rcrb, n_rx * network.block_length * echo / noise
+    return rcrb, network.n_rx * network.block_length * echo / network.radar_noise
+
+
+def _echoes(
+    network: Network, signals: ComplexArray, arrival: FloatArray, departure: FloatArray, cooperate: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Fisher information (J, p, p) and echo power per snapshot and antenna (J,), for targets at given angles."""
+    stations = np.arange(network.J)
+    sent, reflections = illuminations(departure, signals), network.reflections
+    if cooperate:
+        foreign, own = np.zeros(network.J), stations
+    else:  # each receiver knows its own path only; the others are noise
+        foreign, own = _from_abroad(network, np.sum(np.abs(sent[:, 0]) ** 2, axis=2)), 0 * stations
+        sent, reflections = sent[stations, :, stations, None], reflections[stations, stations, None]
+    gains = receive_gains(arrival, foreign, network.radar_noise, network.n_rx)
+    D = echo_derivatives(sent, reflections, own, gains).reshape(network.J, 3 * reflections.shape[1], -1)
+    echo = np.sum(np.abs((reflections[:, None] @ sent[:, 0])[:, 0]) ** 2, axis=1)
+    return 2.0 * network.block_length * (D.conj() @ D.swapaxes(1, 2)).real, echo
 
 
 def _db(ratio: FloatArray) -> FloatArray:

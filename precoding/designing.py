@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from precoding.arrays import FloatArray, float_array, whole_number
 from precoding.blocklevel.infeasible import largest_target_db
-from precoding.blocklevel.joint import Request, design_block_level
+from precoding.blocklevel.joint import Request, design_block_level, design_with_enough_streams
 from precoding.errors import ArgumentError
 from precoding.network import Network
 from precoding.result import Design
@@ -33,7 +33,7 @@ def design(
     start: Design | None = None,
     time_limit_s: float | None = None,
     psk_order: int = 4,
-    sensing_streams: int = 0,
+    sensing_streams: int | None = None,
     intra_level: float = 10.0,
     inter_level: float = 10.0,
     tolerance: float = 1e-4,
@@ -55,7 +55,9 @@ def design(
         start: An earlier design of a similar network and the same shape; makes the search shorter only.
         time_limit_s: Of the solvers; what they reached by then is judged like any answer.
         psk_order: M.
-        sensing_streams: Streams that only sense, of every BS (CBF) or of all together (CoMP); block level.
+        sensing_streams: Streams that only sense, of every BS (CBF) or of all together (CoMP); block level. None for
+            none unless one stream a user is too few to be proven best (it can be with one user a cell): then as many
+            as close the proof, further columns of the weights.
         intra_level: Where Algorithm 1 starts its intra-cell interference level, in units of the users' noise.
         inter_level: The same for the inter-cell (CBF) or total (CoMP) level.
         tolerance: Relative, of the RCRB over its bound, at block level; 1e-3 is enough to follow moving users.
@@ -92,7 +94,7 @@ class _Asked:
     symbols: ArrayLike | None
     robustness: str
     psk_order: int
-    sensing_streams: int
+    sensing_streams: int | None
     time_limit_s: float | None
     tolerance: float
 
@@ -105,7 +107,7 @@ class _Asked:
         _known("scheme", self.scheme, SCHEMES)
         _known("method", method, METHODS)
         _known("robustness", self.robustness, ROBUSTNESS)
-        whole_number("sensing_streams", self.sensing_streams, least=0)
+        whole_number("sensing_streams", self.sensing_streams or 0, least=0)
         whole_number("psk_order", self.psk_order, least=2)
         if (min_sinr_db is None) == (weight is None):
             raise ArgumentError("min_sinr_db: give either min_sinr_db or weight, not both and not none")
@@ -115,6 +117,8 @@ class _Asked:
             raise ArgumentError(f"time_limit_s: {self.time_limit_s}, must be positive or None")
         if not 1e-6 <= self.tolerance <= 1e-2:
             raise ArgumentError(f"tolerance: {self.tolerance:g}, must be between 1e-6 and 1e-2")
+        if np.any(self.network.angle_spread) and (method == "alternating" or not self.block_level):
+            raise ArgumentError("network.angle_spread: only joint block-level designs know it; set it to 0")
         if not self.block_level and method == "alternating":
             raise ArgumentError("method: 'alternating' ends in a relaxation at symbol level, not in a waveform")
         if self.block_level:
@@ -125,7 +129,9 @@ class _Asked:
     def design_at(self, targets_db: FloatArray, start: Design | None) -> Design:
         """Design for targets in dB, (J, K), from an earlier design or None."""
         if self.block_level:
-            return design_block_level(self._request(targets_db), start=start, time_limit_s=self.time_limit_s)
+            request = self._request(targets_db, start)
+            solve = design_with_enough_streams if self.sensing_streams is None else design_block_level
+            return solve(request, start=start, time_limit_s=self.time_limit_s)
         from precoding.symbollevel.designing import design_symbol_level
 
         return design_symbol_level(
@@ -149,21 +155,29 @@ class _Asked:
         robust = self.robustness == "exact"
         return largest_symbol_level_sinr(self.network, self.scheme, indices, self.psk_order, robust=robust)
 
-    def _request(self, targets_db: FloatArray) -> Request:
+    def _request(self, targets_db: FloatArray, start: Design | None = None) -> Request:
+        streams = self.sensing_streams
+        if streams is None:  # what was needed before is needed again
+            weights = None if start is None else start.weights
+            streams = 0 if weights is None else max(weights.shape[2] - self._served, 0)
         return Request.of(
             self.network,
             self.scheme,
             targets_db,
             robustness=self.robustness,
-            sensing_streams=self.sensing_streams,
+            sensing_streams=streams,
             tolerance=self.tolerance,
         )
+
+    @property
+    def _served(self) -> int:
+        """Streams of users that each column of the weights is for."""
+        return self.network.K if self.scheme == "blp-cbf" else self.network.J * self.network.K
 
     def _check_block_level(self) -> None:
         if self.symbols is not None:
             raise ArgumentError(f"symbols: {self.scheme} does not depend on them; give them to Design.waveform")
-        users = self.network.K if self.scheme == "blp-cbf" else self.network.J * self.network.K
-        streams = users + self.sensing_streams
+        streams = self._served + (self.sensing_streams or 0)
         if self.network.block_length < streams:
             raise ArgumentError(
                 f"network.block_length: {self.network.block_length} symbols cannot hold {streams} orthogonal streams "

@@ -21,7 +21,7 @@ def frontier(
     symbols: ArrayLike | None = None,
     robustness: str = "exact",
     psk_order: int = 4,
-    sensing_streams: int = 0,
+    sensing_streams: int | None = None,
     time_limit_s: float | None = None,
 ) -> tuple[Design, ...]:
     """Design for one common SINR after the other, each from the one before.

@@ -34,6 +34,9 @@ class Network:
         csi_radius: (J, J, K) radius of the ball around channels[n, m, k] that holds the true channel; or a scalar.
         block_length: Symbols per frame, L.
         antenna_power: (J, n_tx) largest transmit power of each antenna, or a scalar; None if only BSs have limits.
+        angle_spread: (J,) standard deviation in rad of what is known of each target's angle, or a scalar. Block-level
+            designs then maximise the information expected over it, as in the Bayesian bound (Van Trees, Detection,
+            Estimation, and Modulation Theory, part I, sec. 2.4), and certificates speak of that.
 
     """
 
@@ -48,6 +51,7 @@ class Network:
     csi_radius: FloatArray
     block_length: int
     antenna_power: FloatArray | None
+    angle_spread: FloatArray
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Network:
         csi_radius: ArrayLike,
         block_length: int,
         antenna_power: ArrayLike | None = None,
+        angle_spread: ArrayLike = 0.0,
     ) -> None:
         J, K, n_tx = _sizes(np.shape(channels))
         values = {
@@ -75,6 +80,7 @@ class Network:
             "radar_noise": float_array("radar_noise", radar_noise, (J,), above=0.0),
             "csi_radius": float_array("csi_radius", csi_radius, (J, J, K), above=0.0, or_equal=True),
             "block_length": whole_number("block_length", block_length, least=1),
+            "angle_spread": float_array("angle_spread", angle_spread, (J,), above=0.0, or_equal=True),
         }
         limit = None if antenna_power is None else float_array("antenna_power", antenna_power, (J, n_tx), above=0.0)
         for name, value in {**values, "antenna_power": limit}.items():
@@ -96,9 +102,24 @@ class Network:
         """Transmit antennas of each BS."""
         return int(self.channels.shape[3])
 
+    @property
+    def possible_angles(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
+        """Arrival angles (J,) and departure angles (J, J) that information is averaged over, with equal weights.
+
+        One deviation to each side: the mean of any cubic of a Gaussian angle is exact (Gauss and Hermite, two points).
+        """
+        if not np.any(self.angle_spread):
+            return ((self.arrival_angles, self.departure_angles),)
+        pairs = []
+        for side in (-1.0, 1.0):
+            arrival, departure = self.arrival_angles + side * self.angle_spread, self.departure_angles.copy()
+            np.fill_diagonal(departure, arrival)
+            pairs.append((arrival, departure))
+        return tuple(pairs)
+
     def _check_angles(self) -> None:
         for name in ("arrival_angles", "departure_angles"):
-            largest = np.abs(getattr(self, name)).max()
+            largest = max(np.abs(of[name == "departure_angles"]).max() for of in self.possible_angles)
             if largest >= np.pi / 2:
                 raise ArgumentError(f"{name}: {largest:g} rad is behind the array; angles are in rad, within +-pi/2")
         apart = np.abs(np.diagonal(self.departure_angles) - self.arrival_angles)

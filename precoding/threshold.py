@@ -17,9 +17,9 @@ from precoding.errors import ArgumentError
 from precoding.side_lobes import Echo, overlap, side_lobes
 from precoding.steering import steering
 
-__all__ = ["IntervalErrors", "method_of_interval_errors", "no_information_rms", "ziv_zakai"]
+__all__ = ["SECTOR_RAD", "IntervalErrors", "method_of_interval_errors", "no_information_rms", "ziv_zakai"]
 
-SECTOR_RAD = float(np.radians(75.0))  # half-width that is searched for the target
+SECTOR_RAD = float(np.radians(75.0))  # half-width that is searched for a target; beyond, a line array sees nothing
 _UNSEEN = 1e-12  # part of the largest: less is rounding
 _SEPARATIONS = 1000  # of two directions, in the Ziv-Zakai integral; its error is 1e-4
 

@@ -212,7 +212,8 @@ def _span(network: Network, witness: Witness, stations: tuple[int, ...], heard: 
     spread = heard.covariances is not None and heard.basis is None
     if witness.antennas is not None or spread or heard.tilts is not None:
         return np.eye(P * n_tx, dtype=np.complex128)
-    angles = network.departure_angles[np.ix_(stations, stations)].T  # [n, m]
+    possible = [departure[np.ix_(stations, stations)].T for _, departure in network.possible_angles]  # [n, m]
+    angles = np.concatenate(possible, axis=1)
     rays = np.concatenate(steering_with_derivative(n_tx, angles), axis=1)
     means = heard.means.reshape(-1, P, n_tx).swapaxes(0, 1)
     columns = np.concatenate([means, rays], axis=1).conj().swapaxes(1, 2)  # (P, n_tx, c)
@@ -288,10 +289,12 @@ def _sensing_form(
     network: Network, foreign: FloatArray, stations: tuple[int, ...], span: ComplexArray, roots: FloatArray
 ) -> ComplexArray:
     """Sum over the BSs of a cluster of 2 L sum_ij Z_ij D_i^H C^-1 D_j, on a span."""
-    m, P = list(stations), len(stations)
-    sent = illuminations(network.departure_angles[np.ix_(m, m)], span.reshape(P, network.n_tx, -1))
-    gains = receive_gains(network.arrival_angles[m], foreign[m], np.ones(P), network.n_rx)
-    D = echo_derivatives(sent, network.reflections[np.ix_(m, m)], np.arange(P), gains)
-    flat = (roots.swapaxes(1, 2) @ D.reshape(*D.shape[:2], -1)).reshape(-1, span.shape[1])
-    form: ComplexArray = 2.0 * network.block_length * (flat.conj().T @ flat)
+    m, P, possible = list(stations), len(stations), network.possible_angles
+    form = np.zeros((span.shape[1],) * 2, dtype=np.complex128)
+    for arrival, departure in possible:
+        sent = illuminations(departure[np.ix_(m, m)], span.reshape(P, network.n_tx, -1))
+        gains = receive_gains(arrival[m], foreign[m], np.ones(P), network.n_rx)
+        D = echo_derivatives(sent, network.reflections[np.ix_(m, m)], np.arange(P), gains)
+        flat = (roots.swapaxes(1, 2) @ D.reshape(*D.shape[:2], -1)).reshape(-1, span.shape[1])
+        form += 2.0 * network.block_length / len(possible) * (flat.conj().T @ flat)
     return form

@@ -84,7 +84,8 @@ class LiveDesigner:
         """
         if knowledge is None:
             return Decision(None, fresh=False)
-        network = knowledge.network(self.power, self.scenario.n_rx, self.scenario.frame.payload_symbols)
+        scheme, length = self.scenario.scheme, self.scenario.frame.payload_symbols
+        network = knowledge.network(self.power, self.scenario.n_rx, length, spread=scheme.angle_spread)
         still = self._network is not None and not self._moved(self._network, network)
         if still and not self._symbol_level:
             return Decision(self._precoder, fresh=False)
@@ -168,6 +169,7 @@ class LiveDesigner:
                 start=self._last,
                 tolerance=TOLERANCE,
                 time_limit_s=self._limit_s,
+                sensing_streams=0,  # a frame's payload has symbols for users only
                 symbols=psk_indices(streams, len(constellation)) if self._symbol_level else None,
                 psk_order=len(constellation),
             )

@@ -113,8 +113,15 @@ class Knowledge:
         """Return what is known after a frame that taught nothing: targets have moved on."""
         return replace(self, tracks=self.tracks.after(period_s))
 
-    def network(self, power: Vector, n_rx: int, block_length: int) -> Network:
-        """Return the network to design the next precoder for."""
+    def network(self, power: Vector, n_rx: int, block_length: int, *, spread: bool = False) -> Network:
+        """Return the network to design the next precoder for.
+
+        Args:
+            power: Each station's, (J,), watt.
+            n_rx: Receive antennas.
+            block_length: Symbols of a payload.
+            spread: Whether it says how sure the tracks are of the angles.
+        """
         sounding = self.sounding
         departure = sounding.departure_angles_rad.copy()
         np.fill_diagonal(departure, self.angle_rad)
@@ -129,6 +136,7 @@ class Knowledge:
             radar_noise=sounding.radar_noise,
             csi_radius=sounding.csi_radius,
             block_length=block_length,
+            angle_spread=self.tracks.deviation_rad if spread else 0.0,
         )
 
 

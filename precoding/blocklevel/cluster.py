@@ -106,9 +106,9 @@ def _useful_directions(network: Network, n: int, stations: list[int]) -> Complex
     An error of the channel estimate outside the span meets no signal, so the worst case is not touched either. Where
     antennas have limits of their own the span is no longer enough: how power is spread over them matters.
     """
-    if network.antenna_power is not None or network.J * network.K + 2 * len(stations) >= network.n_tx:
+    angles = np.unique([departure[stations, n] for _, departure in network.possible_angles])
+    if network.antenna_power is not None or network.J * network.K + 2 * len(angles) >= network.n_tx:
         return np.eye(network.n_tx, dtype=np.complex128)
-    angles = network.departure_angles[stations, n]
     derivatives = steering_derivative(network.n_tx, angles)
     seen = [network.channels[n].reshape(-1, network.n_tx), steering(network.n_tx, angles), derivatives]
     directions = np.concatenate([rows / np.abs(rows).max() for rows in seen if np.any(rows)]).conj().T

@@ -54,9 +54,20 @@ def station_of_column(task: Task, cluster: Cluster) -> NDArray[np.int64]:
 
 
 def whitened_derivatives(task: Task, cluster: Cluster, own: int, foreign: FloatArray) -> ComplexArray:
-    """Whitened derivatives of BS `own` of the cluster, (p, 2, n): its array sees a and a' only."""
+    """Whitened derivatives of BS `own` of the cluster, (p, 2, n): its array sees a and a' only.
+
+    Where the angle has a spread, those at all its possible values, (p, 2 values, n): squares add up to the mean.
+    """
+    possible = task.network.possible_angles
+    at = [_derivatives_at(task, cluster, own, foreign, *angles) for angles in possible]
+    return at[0] if len(at) == 1 else np.concatenate(at, axis=1) / np.sqrt(len(at))
+
+
+def _derivatives_at(
+    task: Task, cluster: Cluster, own: int, foreign: FloatArray, arrival: FloatArray, departure: FloatArray
+) -> ComplexArray:
     network, m, stations = task.network, cluster.stations[own], list(cluster.stations)
-    angle, angles = float(network.arrival_angles[m]), network.departure_angles[m, stations]
+    angle, angles = float(arrival[m]), departure[m, stations]
     seen = np.stack([steering(network.n_rx, angle), steering_derivative(network.n_rx, angle)], axis=1)
     power = float(foreign[m]) if len(task.clusters) > 1 else 0.0
     # C = I + q a a^H shrinks what comes along a by (1 + q n_rx)^-1/2 (Sherman-Morrison); a' is orthogonal to it.

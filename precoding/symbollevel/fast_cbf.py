@@ -21,7 +21,7 @@ __all__ = ["fast_cbf"]
 
 _LOAD = 0.9  # of the power, at first
 _SUM_SHARE = 0.7  # of it in the beam v, at first; the rest in v', whose gradient vanishes where it has nothing
-_LEVELS = 1.0, 2.0  # noise amplitudes that may leak, at first; the second where nothing came of the first
+_LEVELS = 1.0, 2.0  # noise amplitudes that may leak, at first; the second where the first led nowhere
 _SWEEPS = 10
 _GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0  # of a turn: phases spread evenly over any stretch of the block
 _GAP = 5e-4  # of the information, left by the barrier
@@ -32,11 +32,8 @@ def fast_cbf(task: Task, deadline_s: float | None, effort: int = 1) -> Found | N
     """Design slp-cbf; arguments and answer as for `fast_waveform`."""
     model = echoes(task, np.zeros(task.network.J))
     c = cells(task, model)
-    for level in _LEVELS:
-        at, prices, history, status = climb_inside(c, *_first(task, c, level), deadline_s, _GAP / effort, effort)
-        samples = task.to_antennas(at.samples)
-        if is_feasible(task, samples) or is_over(deadline_s):
-            break
+    at, prices, history, status = _climbed(task, c, deadline_s, effort)
+    samples = task.to_antennas(at.samples)
     if not history or not np.all(np.isfinite(samples)):
         return None
     if not is_feasible(task, samples):
@@ -49,6 +46,20 @@ def fast_cbf(task: Task, deadline_s: float | None, effort: int = 1) -> Found | N
     if not (is_feasible(task, samples) and np.isfinite(bound)):
         return None
     return Found(samples, bound, status, tuple(float(f) * model.unit for f in history))
+
+
+def _climbed(
+    task: Task, c: Cells, deadline_s: float | None, effort: int
+) -> tuple[Interior, Multipliers, tuple[float, ...], str]:
+    """Climb; once more from elsewhere where that does not settle, as in a null on a target, and keep what is best."""
+    ends = []
+    for level in _LEVELS:
+        end = climb_inside(c, *_first(task, c, level), deadline_s, _GAP / effort, effort)
+        feasible = is_feasible(task, task.to_antennas(end[0].samples))
+        ends.append((feasible and end[3] == "Settled", feasible, end))
+        if ends[-1][0] or is_over(deadline_s):
+            break
+    return max(ends, key=lambda one: one[:2])[2]
 
 
 def _first(task: Task, c: Cells, level: float) -> tuple[FloatArray, FloatArray]:

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from precoding import steering
+from precoding import SECTOR_RAD, steering
 
 __all__ = ["MonostaticEstimate", "estimate_angle", "sphericity"]
 
 Complex = NDArray[np.complex128]
 
-REACH = float(np.sin(np.radians(75)))  # beyond, a line array of patches sees nothing
+REACH = float(np.sin(SECTOR_RAD))
 DOUBT = 1e-4  # p-value below which the structured model is not believed; at low SNR a false doubt may be an outlier
 POINTS_A_BEAM = 6  # of the grid, in a beam of the transmit and receive array together: 2 / (n_rx + n_tx) in sine
 AML_SNAPSHOTS = 20  # an antenna; AML is 5 % off at 10 (n_rx / L / 2), Capon up to 10 % at 100

@@ -12,14 +12,14 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from precoding import steering
+from precoding import SECTOR_RAD, steering
 
 __all__ = ["BistaticEstimate", "estimate_angles", "estimate_departures"]
 
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
-REACH = float(np.sin(np.radians(75)))  # beyond, a line array of patches sees nothing
+REACH = float(np.sin(SECTOR_RAD))
 POINTS_A_BEAM = 4  # of the grids, in a beam of the larger array, 2 / n in sine: within Newton's basin
 GRID = np.linspace(-REACH, REACH, 65)  # of the sounding, whose angles are smoothed over frames
 RIDGE = 1e-9  # of a Gram matrix: a station with one stream leaves its angle free, which must not divide by zero

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from precoding import steering
+from precoding import SECTOR_RAD, steering
 from testbed.errors import RequestError
 
 __all__ = ["BASELINES"]
@@ -21,7 +21,7 @@ __all__ = ["BASELINES"]
 Complex = NDArray[np.complex128]
 Vector = NDArray[np.float64]
 
-GRID = np.linspace(-np.sin(np.radians(75)), np.sin(np.radians(75)), 121)  # sines; a beam of 10 elements spans 12 steps
+GRID = np.linspace(-np.sin(SECTOR_RAD), np.sin(SECTOR_RAD), 121)  # sines; a beam of 10 elements spans 12 steps
 
 
 @dataclass(frozen=True, eq=False)

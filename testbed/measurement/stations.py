@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtrc
 
-from precoding import array_output_snr, crb_cbf, crb_comp, crb_slepian_bangs, method_of_interval_errors, steering
+from precoding import (
+    array_output_snr,
+    crb_cbf,
+    crb_comp,
+    crb_slepian_bangs,
+    method_of_interval_errors,
+    steering,
+    ziv_zakai,
+)
 from testbed.frame import Frame
 from testbed.measurement.alignment import align_paths, frequency_shift, turned
 from testbed.measurement.angle_cbf import MonostaticEstimate, estimate_angle
@@ -113,10 +121,16 @@ def observe_station(
 
 
 def _deviation(estimate: BistaticEstimate, own: int, received: Complex, sent: Complex) -> float:
-    """Return the root bound of the angle that a sounding gives."""
+    """Return the root bound of the angle that a sounding gives: Ziv-Zakai where Cramer-Rao says nothing."""
     stacked = sent.reshape(-1, sent.shape[-1])
-    gram = stacked @ stacked.conj().T
-    return float(np.sqrt(crb_comp(own, estimate.angles_rad, estimate.amplitudes, gram, estimate.noise, len(received))))
+    gram, n_tx, n_rx = stacked @ stacked.conj().T, sent.shape[1], len(received)
+    bound = np.sqrt(crb_comp(own, estimate.angles_rad, estimate.amplitudes, gram, estimate.noise, n_rx))
+    alone = slice(own * n_tx, (own + 1) * n_tx)  # pilots are orthogonal: each station lights all directions alike
+    path = estimate.angles_rad[own : own + 1], estimate.amplitudes[own : own + 1]
+    snr = array_output_snr(*path, gram[alone, alone], estimate.noise, n_rx)
+    if snr >= MEANINGFUL_SNR:
+        return float(bound)
+    return max(float(bound), ziv_zakai(float(estimate.angles_rad[own]), snr, n_tx, n_rx))
 
 
 def _nothing(n_stations: int, faults: int) -> StationReport:

@@ -75,6 +75,8 @@ class SchemeOptions:
         csi_confidence: Probability that the true channel lies within the CSI radius.
         csi_drift: Whether the radius covers the drift until the payload, too, as measured from sounding to sounding, or
             by what predictions missed it where these are better.
+        angle_spread: Whether block-level designs sense for all that the tracks leave open about the angles (the
+            information expected over them), or for where the targets are expected alone.
         design_time_s: Time that a design may take, after the first; what is feasible by then is loaded, with its gap to
             the proved bound, else the precoder before stays, promising what is left of it. Without a limit the same
             seed gives the same precoders on any machine.
@@ -87,6 +89,7 @@ class SchemeOptions:
     redesign_csi_radii: Annotated[float, Limit(0, 1e6, above=True, infinite=True)] = 3.0
     csi_confidence: Annotated[float, Limit(0.5, 1, below=True)] = 0.95
     csi_drift: bool = True
+    angle_spread: bool = False
     design_time_s: Annotated[float, Limit(0, 3600, above=True, infinite=True)] = math.inf
 
 

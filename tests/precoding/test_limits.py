@@ -124,6 +124,26 @@ def test_a_stream_that_only_senses_helps_one_that_must_do_both() -> None:
     assert _rcrb(helped) < 0.99 * _rcrb(alone)
 
 
+def test_streams_that_only_sense_come_where_one_is_too_few_and_stay() -> None:
+    channels, angle = steering(4, -0.9).reshape(1, 1, 1, 4), np.array([0.8])
+    net = Network(channels, angle, angle[:, None], np.array([[0.3 + 0j]]), 3, 1.0, 1e-3, 1.0, 0.0, 32)
+    with pytest.raises(InaccurateError, match="sensing_streams=1"):
+        design(net, "blp-cbf", min_sinr_db=25.0, sensing_streams=0)
+    answer = design(net, "blp-cbf", min_sinr_db=25.0)
+    again = design(replace(net, channels=1.001 * channels), "blp-cbf", min_sinr_db=25.0, start=answer)
+    for each in (answer, again):
+        assert each.certificate.holds()
+        assert each.weights is not None
+        assert each.weights.shape == (1, 4, 2)
+    assert "only sense" in answer.status
+
+
+def test_streams_that_only_sense_do_not_come_where_they_are_not_needed(network: Make) -> None:
+    answer = design(network(), "blp-comp", min_sinr_db=8.0)
+    assert answer.weights is not None
+    assert answer.weights.shape[2] == 6
+
+
 def _found(net: Network, streams: int) -> Design:
     """What is feasible, whether or not its optimality is proved."""
     try:

@@ -80,16 +80,21 @@ SCHEMES = pytest.mark.parametrize("name", ["two_cells", "two_cells_comp"])
 def test_angle_errors_are_at_the_bound(name: str) -> None:
     """CBF against Slepian-Bangs, CoMP against Prop. 2; per cell and pooled, interval around 1 and below 1.15.
 
-    Pooled at 95 %; the two cells at 97.5 % each, so that both hold in 95 of 100 sound benches, too.
+    The seed fixes symbols and noise, but a precoder's last digits are the processor's, and from them on frames are
+    another draw on every kind of machine. So what must lie around 1 are intervals that miss it in one sound bench of a
+    thousand; what must be excluded is excluded at 95 % (the two cells at 97.5 % each).
     """
     rows = run(name).summary.stations
     assert all(row.array_output_snr_db >= 15 for row in rows)
     pooled = float(np.sqrt(np.mean([row.ratio**2 for row in rows])))
-    low, high = ratio_interval(pooled, 2 * (FRAMES - 1))
-    assert low < 1.0 < high < 1.15
+    frames = 2 * (FRAMES - 1)
+    low, high = ratio_interval(pooled, frames, confidence=0.999)
+    assert low < 1.0 < high
+    assert ratio_interval(pooled, frames)[1] < 1.15
     for cell in rows:
-        low, high = ratio_interval(cell.ratio, FRAMES - 1, confidence=0.975)
-        assert low < 1.0 < high < 1.2
+        low, high = ratio_interval(cell.ratio, FRAMES - 1, confidence=0.999)
+        assert low < 1.0 < high
+        assert ratio_interval(cell.ratio, FRAMES - 1, confidence=0.975)[1] < 1.2
 
 
 @SCHEMES

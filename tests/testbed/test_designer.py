@@ -76,6 +76,8 @@ def designs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Network, str, float, 
         robustness: str,
         start: Design | None,
         tolerance: float,
+        time_limit_s: float | None,
+        sensing_streams: int,
         symbols: np.ndarray | None,
         psk_order: int,
     ) -> Design:
@@ -87,6 +89,8 @@ def designs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Network, str, float, 
             robustness=robustness,
             start=start,
             tolerance=tolerance,
+            time_limit_s=time_limit_s,
+            sensing_streams=sensing_streams,
             symbols=symbols,
             psk_order=psk_order,
         )
@@ -137,6 +141,14 @@ def test_a_channel_past_its_radii_is_designed_for_anew(scenario: Scenario, radii
     designer = LiveDesigner(scenario, POWER)
     designer.decide(1, knowledge(), SYMBOLS)
     assert designer.decide(2, moved(knowledge(), one_link(radii * RADIUS)), SYMBOLS).fresh is fresh
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_spread_of_the_angles_is_designed_for_where_the_scenario_says_so(designs: Calls, asked: bool) -> None:
+    scenario = replace(EASY, scheme=replace(EASY.scheme, angle_spread=asked))
+    known = knowledge()
+    LiveDesigner(scenario, POWER).decide(1, known, SYMBOLS)
+    assert designs[0][0].angle_spread == pytest.approx(asked * known.tracks.deviation_rad)
 
 
 def test_small_steps_add_up_to_a_new_design(designs: Calls) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from testbed.report import print_summary
+from testbed.outcome import ESTIMATORS
+from testbed.report import JUDGED_BY, print_summary
 from testbed.scenario import Scenario
 from testbed.summary import StationSummary, Summary, UserSummary, ratio_interval
 
@@ -92,6 +93,11 @@ def test_a_station_is_one_row_of_correctly_rounded_numbers() -> None:
     assert row(printed(SUMMARY), "walker") == "west walker 45.123 45.111 0.1457 0.1432 1.017 [0.952, 1.092] 23.5"
 
 
+def test_a_station_is_shown_all_that_judges_it() -> None:
+    text = printed(SUMMARY).split("What the errors are judged by")[1]
+    assert row(text, "Slepian-Bangs").endswith("Slepian-Bangs 0.1432 0.1490 0.1432 62.5 0.0 % 1.00")
+
+
 def test_a_user_is_one_row_of_correctly_rounded_numbers() -> None:
     assert row(printed(SUMMARY), "ann") == "ann west 12.00 14.13 14.09 [13.95, 14.22] 98.8 %"
 
@@ -117,6 +123,7 @@ def test_below_threshold_the_method_of_interval_errors_is_quoted() -> None:
     line = words(printed(weak))
     assert "4.56 deg" in line
     assert "10.0 % of the estimates are outliers" in line
+    assert "Knowing nothing would give 62.5 deg" in line  # (75^2 / 3 + 45.12^2)^(1/2)
 
 
 def test_titles_say_scheme_frames_and_what_was_asked() -> None:
@@ -133,6 +140,11 @@ def test_each_estimator_used_says_what_it_is_judged_by() -> None:
     assert "structured-ml: Slepian-Bangs" in text
     assert "capon: Prop. 1, estimated covariance" in text
     assert "joint-ml" not in text
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_whatever_estimator_was_used_has_its_bound(name: str) -> None:
+    assert f"{name}: {JUDGED_BY[name]}" in words(printed(with_station(estimators={name: 100})))
 
 
 def test_a_sound_result_has_no_warning() -> None:
