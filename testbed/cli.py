@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="[RADIO/]KIND[@N|%%PERCENT][,seconds=S]",
         help="what shall go wrong, at the N-th occasion (the first) or at random; may be given again. KIND for a "
-        "Pluto: refuse, stall, die, busy, late-reply, short-read, out-of-range, timeout, swapped-ports, phase-jump; "
+        "Pluto: refuse, stall, short-read, late-reply, out-of-range, die, busy, timeout, swapped-ports, phase-jump; "
         "for a USRP: lost-packet, late-command, underflow, stranger, withheld, gone, no-pulses, unlocked",
     )
 
