@@ -172,8 +172,8 @@ class VirtualBench:
         scheme = {request.name: request.address.partition(":")[0] for request in requests}
         for fault in plan.faults:
             for name in [fault.radio] if fault.radio else scheme:
-                if (scheme[name] == "usrp") != (fault.kind in N210_KINDS):
-                    kinds = [kind for kind in KINDS if (kind in N210_KINDS) == (scheme[name] == "usrp")]
+                kinds = N210_KINDS if scheme[name] == "usrp" else KINDS
+                if fault.kind not in kinds:
                     raise SettingsError(
                         f"fault {fault.kind}: radio {name} ({scheme[name]}) has {', '.join(kinds)}; write "
                         f"RADIO/{fault.kind} for a radio that has it"

@@ -118,7 +118,7 @@ class Board:
         """Take all datagrams that wait at a port; what is no packet of ours is ignored, whoever sent it."""
         for _ in range(64):  # then the other ports get their turn
             try:
-                datagram, host = self._sockets[port].recvfrom(LONGEST_DATAGRAM)
+                datagram, host = self._sockets[port].recvfrom(LONGEST_DATAGRAM, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             if self.hardware.faults.gone:
@@ -175,7 +175,6 @@ def _socket(address: str, port: Port) -> socket.socket:
     try:
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             one.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
-        one.setblocking(False)
         one.bind((address, port))
     except OSError:
         one.close()
