@@ -123,8 +123,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="[RADIO/]KIND[@N|%%PERCENT][,seconds=S]",
-        help="what shall go wrong, at the N-th occasion (the first) or at random; may be given again. KIND is refuse, "
-        "stall, late-reply, short-read, die, out-of-range, busy, timeout, phase-jump or swapped-ports",
+        help="what shall go wrong, at the N-th occasion (the first) or at random; may be given again. KIND for a "
+        "Pluto: refuse, stall, short-read, late-reply, out-of-range, die, busy, timeout, swapped-ports, phase-jump; "
+        "for a USRP: lost-packet, late-command, underflow, stranger, withheld, gone, no-pulses, unlocked",
     )
 
     info = commands.add_parser("info", help="say what is in a recording or a scenario")

@@ -111,7 +111,7 @@ def emulate(name: str, seed: int, *, paced: bool, faults: Sequence[str], check: 
     scenario = Scenario.load(name)
     with emulation.serve(scenario, seed, paced=paced, faults=faults) as bench:
         try:
-            for line in emulation.describe(scenario, bench, paced=paced):
+            for line in emulation.describe(scenario, bench, paced=bench.paced):
                 console.print(line, soft_wrap=True)
             while True:
                 check()

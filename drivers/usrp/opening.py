@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from drivers.errors import RadioNotFoundError, SettingsError
+from drivers.errors import RadioNotFoundError, RadioStateError, SettingsError
 from drivers.radio import Capabilities, Range
 from drivers.usrp.addresses import UsrpAddress, parse_address
 from drivers.usrp.board_time import References, in_parallel, set_time, use_references
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["open_usrp"]
 
 # Enough for all radios of a bench to get their commands and samples to their boards, also on a machine that is busy.
-LEAD_S = 0.06
+LEAD_S = 0.1
 
 # Daughterboards whose synthesizers restart in phase at a timed tune; others draw a new phase at every tune.
 PHASE_KEEPING = ("SBX", "UBX")
@@ -92,7 +92,16 @@ def _references(addresses: Mapping[str, UsrpAddress]) -> dict[str, References]:
 
 def _open(request: RadioRequest, address: UsrpAddress, server: ServerProcess) -> Mapping[str, Any]:
     n = {"tx": request.n_tx, "rx": request.n_rx}
-    about = server.ask("open", arguments=address.arguments, subdevices=address.subdevices, n=n)
+    try:
+        about = server.ask("open", arguments=address.arguments, subdevices=address.subdevices, n=n)
+    except RadioNotFoundError as error:
+        raise RadioNotFoundError(
+            f"radio {request.name}: no USRP answers at {address.arguments}; check power, cable and address with "
+            f"uhd_find_devices --args {address.arguments}, or serve virtual ones with testbed emulate"
+        ) from error
+    except RadioStateError as error:
+        known = "; uhd_usrp_probe lists its subdevices" if address.subdevices else ""
+        raise RadioStateError(f"{error}{known}") from error
     for side, wanted in n.items():
         there = len(about[f"{side}_boards"])
         if there < wanted:

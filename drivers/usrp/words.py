@@ -29,7 +29,7 @@ def n_clipped(samples: NDArray[np.complex64]) -> int:
     UHD scales words by a factor that depends on the rate, so that the end is not known in advance: a converter that is
     full gives the same largest component again and again.
     """
-    parts = np.abs(np.ascontiguousarray(samples).view(np.float32))
-    largest = float(parts.max(initial=0.0))
-    n = int(np.count_nonzero(parts >= largest * (1 - 1e-6))) if largest >= _LOUD else 0
+    parts = np.ascontiguousarray(samples).view(np.float32)
+    largest = max(float(parts.max(initial=0.0)), -float(parts.min(initial=0.0)))
+    n = int(np.count_nonzero(np.abs(parts) >= largest * (1 - 1e-6))) if largest >= _LOUD else 0
     return n if n >= _EQUAL else 0

@@ -17,7 +17,7 @@ from drivers.virtual.air_time import AirClock, FastClock, PacedClock
 from drivers.virtual.medium import Medium
 from drivers.virtual.n210.serving import usrp
 from drivers.virtual.pluto.catalogue import CHIPS, Chip
-from drivers.virtual.pluto.faults import Fault, FaultPlan
+from drivers.virtual.pluto.faults import KINDS, N210_KINDS, Fault, FaultPlan
 from drivers.virtual.pluto.server import PlutoServer
 from drivers.virtual.pluto.unit import VirtualPluto
 
@@ -169,6 +169,15 @@ class VirtualBench:
             if fault.radio and fault.radio not in [request.name for request in requests]:
                 there = ", ".join(request.name for request in requests)
                 raise SettingsError(f"fault {fault.kind}: there is no radio {fault.radio}; there are {there}")
+        scheme = {request.name: request.address.partition(":")[0] for request in requests}
+        for fault in plan.faults:
+            for name in [fault.radio] if fault.radio else scheme:
+                kinds = N210_KINDS if scheme[name] == "usrp" else KINDS
+                if fault.kind not in kinds:
+                    raise SettingsError(
+                        f"fault {fault.kind}: radio {name} ({scheme[name]}) has {', '.join(kinds)}; write "
+                        f"RADIO/{fault.kind} for a radio that has it"
+                    )
         self.paced = paced or any(request.address.partition(":")[0] in REAL_TIME for request in requests)
         self._clock: AirClock = PacedClock() if self.paced else FastClock(frame_period_s)
         medium = Medium(scene)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -126,7 +127,7 @@ def devices_are_used_once(scenario: Scenario) -> Findings:
         driver, _, place = one.radio.lower().partition(":")
         if driver in ("simulated", "replay"):
             continue
-        for device in place.split("+") if driver == "pluto" else [place]:  # a radio may be made of several Plutos
+        for device in _devices(driver, place):
             known = f"{driver}:{device}"
             if known in first:
                 yield (
@@ -134,6 +135,13 @@ def devices_are_used_once(scenario: Scenario) -> Findings:
                     f"= {one.radio!r} is already that of {first[known].key}; a device is one radio only",
                 )
             first.setdefault(known, one)
+
+
+def _devices(driver: str, place: str) -> list[str]:
+    """Return the devices that a radio is made of: several Plutos, or several boards in one MultiUSRP."""
+    if driver == "usrp":
+        return re.findall(r"(?:^|,)(?:addr|serial|name|resource)\d*=([^,]+)", place) or [place]
+    return place.split("+") if driver == "pluto" else [place]
 
 
 def reference_is_whole(scenario: Scenario) -> Findings:

@@ -61,6 +61,6 @@ def burst() -> np.ndarray:
     return samples
 
 
-def go(radio: UsrpRadio, sent: np.ndarray, n: int = N, later_s: float = 0.06) -> np.ndarray:
+def go(radio: UsrpRadio, sent: np.ndarray, n: int = N, later_s: float = 0.15) -> np.ndarray:
     capture = exchange({"station": radio}, {"station": sent}, n, radio.time_s() + later_s)["station"]
     return capture.samples

@@ -120,7 +120,15 @@ def test_info_says_in_words_what_a_recording_holds(call: Call, recorded: tuple[P
 
 
 def test_info_and_scenarios_know_all_that_is_shipped(call: Call) -> None:
-    names = ["paper", "two_cells", "two_cells_comp", "two_cells_dirty", "two_cells_pluto", "two_cells_slp"]
+    names = [
+        "paper",
+        "two_cells",
+        "two_cells_comp",
+        "two_cells_dirty",
+        "two_cells_pluto",
+        "two_cells_slp",
+        "two_cells_usrp",
+    ]
     assert [line.split()[0] for line in call("scenarios")[1].splitlines()] == names
     for name in names:
         status, text, _ = call("info", name)

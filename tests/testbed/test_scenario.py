@@ -13,16 +13,16 @@ import pytest
 from testbed.errors import ScenarioError
 from testbed.scenario import AirOptions, FrameOptions, Impairments, Scenario, distance_m, shipped
 
-SHIPPED = ("paper", "two_cells", "two_cells_comp", "two_cells_dirty", "two_cells_pluto", "two_cells_slp")
-SIMULATED = tuple(name for name in SHIPPED if name != "two_cells_pluto")
+SIMULATED = ("paper", "two_cells", "two_cells_comp", "two_cells_dirty", "two_cells_slp")
+ON_DEVICES = ("two_cells_pluto", "two_cells_usrp")  # virtual or real ones, behind addresses
 
 
 def test_shipped_scenarios_are_listed_with_their_titles() -> None:
-    assert tuple(shipped()) == SHIPPED
-    assert {name: Scenario.load(name).title for name in SHIPPED} == dict(shipped())
+    assert tuple(shipped()) == tuple(sorted(SIMULATED + ON_DEVICES))
+    assert {name: Scenario.load(name).title for name in SIMULATED + ON_DEVICES} == dict(shipped())
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SIMULATED + ON_DEVICES)
 def test_a_shipped_scenario_read_again_from_its_own_text_is_the_same(name: str) -> None:
     scenario = Scenario.load(name)
     assert Scenario.parse(scenario.text, f"/elsewhere/{name}.toml") == scenario
@@ -36,8 +36,17 @@ def test_shipped_scenarios_have_two_stations_of_6_and_10_antennas_and_three_user
     assert all(radio.radio == "simulated" for radio in scenario.radios)
 
 
+def test_the_courtyard_of_usrps_has_a_board_an_antenna() -> None:
+    scenario = Scenario.load("two_cells_usrp")
+    assert (scenario.n_stations, scenario.users_per_cell, scenario.n_tx, scenario.n_rx) == (2, 2, 4, 4)
+    boards = [radio.radio.count("127.0.0.") for radio in scenario.radios]
+    assert boards == [4, 4, 1, 1, 1, 1]
+    rate_hz = scenario.frame.symbol_rate_hz * scenario.frame.samples_per_symbol
+    assert (100e6 / rate_hz).is_integer()  # or UHD makes another of it
+
+
 def test_the_courtyard_differs_only_in_scheme_or_only_in_impairments() -> None:
-    clean, comp, dirty = (Scenario.load(name) for name in SHIPPED[1:4])
+    clean, comp, dirty = (Scenario.load(name) for name in SIMULATED[1:4])
     assert comp.scheme == replace(clean.scheme, name="blp-comp")
     assert replace(comp, title=clean.title, scheme=clean.scheme, text=clean.text, name=clean.name) == clean
     ideal = tuple(replace(user, impairments=Impairments()) for user in dirty.users)

@@ -12,6 +12,7 @@ __all__ = ["Device"]
 
 POLL_S = 0.01
 EDGE_S = 1.5  # without an edge of the PPS for so long there is none
+EDGES_APART_S = 0.3  # all boards see the same edge; so long it may take to ask them
 TUNE_LEAD_S = 0.1  # from the command to a timed tune: enough to reach all boards
 SETTLE_S = 0.5  # after a tune, for synthesizers to lock
 
@@ -58,7 +59,6 @@ class Device:
             "tick_rate_hz": usrp.get_master_clock_rate(0),
             "clock_sources": [list(usrp.get_clock_sources(i)) for i in range(self.n_boards)],
             "time_sources": [list(usrp.get_time_sources(i)) for i in range(self.n_boards)],
-            "shared_los": [list(usrp.get_tx_lo_names(i)) for i in range(n["tx"])],
         }
 
     def use_clock(self, clock: str, pulses: str, patience_s: float) -> dict[str, Any]:
@@ -72,10 +72,12 @@ class Device:
 
     def wait_for_edge(self) -> dict[str, Any]:
         """Return the host's time of the next edge of the PPS, and the numbers of the boards that did not see one."""
-        before = [self._last_edge_s(i) for i in range(self.n_boards)]
+        before, again = self._last_edges_s(), self._last_edges_s()
+        while before != again:  # an edge passed between two boards: some would seem to miss the next one
+            before, again = again, self._last_edges_s()
         changed = self._wait(lambda: self._last_edge_s(0) != before[0], EDGE_S)
         edge_s = time.monotonic()
-        self._wait(lambda: all(self._last_edge_s(i) != before[i] for i in range(1, self.n_boards)), 0.1)
+        self._wait(lambda: all(self._last_edge_s(i) != before[i] for i in range(1, self.n_boards)), EDGES_APART_S)
         without = [i for i in range(self.n_boards) if self._last_edge_s(i) == before[i]]
         return {"host_s": edge_s if changed else None, "without": without}
 
@@ -90,7 +92,7 @@ class Device:
 
     def edges(self) -> dict[str, Any]:
         """Return the device time of the last edge, by board."""
-        return {"edges_s": [self._last_edge_s(i) for i in range(self.n_boards)]}
+        return {"edges_s": self._last_edges_s()}
 
     def time(self) -> dict[str, Any]:
         """Return the device time, and the host's before and after it was asked for."""
@@ -148,6 +150,9 @@ class Device:
         suffix = "" if what.endswith("rates") else "_range"
         found = [getattr(self.usrp, f"get_{what}{suffix}")(i) for i in range(count)]
         return [(one.start(), one.stop()) for one in found]
+
+    def _last_edges_s(self) -> list[float]:
+        return [self._last_edge_s(i) for i in range(self.n_boards)]
 
     def _last_edge_s(self, board: int) -> float:
         return float(self.usrp.get_time_last_pps(board).get_real_secs())

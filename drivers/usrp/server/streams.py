@@ -165,11 +165,10 @@ class Streams:
         if self._rx is None:
             return
         n, metadata = order.received.shape[1], self._uhd.types.RXMetadata()
-        whole = n <= PIECE
-        scratch = order.received if whole else np.empty((self.n_rx, PIECE), np.complex64)
+        flat = np.empty(self.n_rx * min(PIECE, n), np.complex64)
         while order.n_received < n and not order.is_over and not order.problems:
-            at = order.n_received
-            piece = scratch if at == 0 else np.empty((self.n_rx, min(PIECE, n - at)), np.complex64)
+            at, m = order.n_received, min(PIECE, n - order.n_received)
+            piece = order.received if m == n else flat[: self.n_rx * m].reshape(self.n_rx, m)  # UHD wants it contiguous
             got = self._rx.recv(piece, metadata, SLICE_S)
             if got:
                 self._check_time(order, metadata, at)

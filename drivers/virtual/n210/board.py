@@ -44,6 +44,7 @@ class Board:
         receive: Callable[[Stretch], NDArray[np.complex64]],
         rng: np.random.Generator,
         quartz_ppm: float = 0.0,
+        on_exchange: Callable[[], None] = lambda: None,
     ) -> None:
         """Make a board.
 
@@ -55,9 +56,10 @@ class Board:
             receive: Returns what reaches the receiver in a stretch that lies in the past, digital, full scale 1.
             rng: Source of the phases of untimed tunes.
             quartz_ppm: Error of its own quartz.
+            on_exchange: Called when a host asks for samples.
         """
         self.address, self.serial = address, serial
-        self.hardware = Hardware(receive, rng, quartz_ppm)
+        self.hardware = Hardware(receive, rng, quartz_ppm, on_exchange)
         self._now_s = now_s
         self._settings = SettingsPort(self.hardware)
         self._control = ControlPort(address, serial, name, self.hardware)
@@ -116,7 +118,7 @@ class Board:
         """Take all datagrams that wait at a port; what is no packet of ours is ignored, whoever sent it."""
         for _ in range(64):  # then the other ports get their turn
             try:
-                datagram, host = self._sockets[port].recvfrom(LONGEST_DATAGRAM)
+                datagram, host = self._sockets[port].recvfrom(LONGEST_DATAGRAM, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             if self.hardware.faults.gone:
@@ -173,7 +175,6 @@ def _socket(address: str, port: Port) -> socket.socket:
     try:
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             one.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
-        one.setblocking(False)
         one.bind((address, port))
     except OSError:
         one.close()

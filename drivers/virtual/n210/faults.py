@@ -1,10 +1,23 @@
-"""What can go wrong with a board on request; a test or `testbed emulate` turns it on while the board runs."""
+"""What can go wrong with a board on request; a test turns it on while the board runs, `testbed emulate` by a plan."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Faults"]
+if TYPE_CHECKING:
+    from drivers.virtual.n210.clock import Reference
+    from drivers.virtual.pluto.faults import Fault
+
+__all__ = ["Faults", "strike"]
+
+_COUNTED = {
+    "lost-packet": "lost_packets",
+    "late-command": "late_commands",
+    "underflow": "underflows",
+    "stranger": "strangers",
+}
 
 
 @dataclass
@@ -35,3 +48,23 @@ class Faults:
         if left > 0:
             setattr(self, name, left - 1)
         return left > 0
+
+
+def strike(fault: Fault, faults: Faults, reference: Reference) -> None:
+    """Let a fault of a plan happen to a board now; one that lasts ends by itself."""
+    if fault.kind in _COUNTED:
+        name = _COUNTED[fault.kind]
+        setattr(faults, name, getattr(faults, name) + 1)
+        return
+    switches: dict[str, tuple[object, str, bool]] = {
+        "withheld": (faults, "withheld", True),
+        "gone": (faults, "gone", True),
+        "no-pulses": (reference, "pps", False),
+        "unlocked": (reference, "present", False),
+    }
+    thing, name, struck = switches[fault.kind]
+    setattr(thing, name, struck)
+    if fault.lasts_s < threading.TIMEOUT_MAX:
+        ending = threading.Timer(fault.lasts_s, setattr, (thing, name, not struck))
+        ending.daemon = True
+        ending.start()

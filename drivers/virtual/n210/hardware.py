@@ -32,7 +32,11 @@ class Hardware:
     """All of a board but its network. Times are air times; that of a call is never before that of the call before."""
 
     def __init__(
-        self, receive: Callable[[Stretch], NDArray[np.complex64]], rng: np.random.Generator, quartz_ppm: float
+        self,
+        receive: Callable[[Stretch], NDArray[np.complex64]],
+        rng: np.random.Generator,
+        quartz_ppm: float,
+        on_exchange: Callable[[], None] = lambda: None,
     ) -> None:
         """Switch on.
 
@@ -40,7 +44,9 @@ class Hardware:
             receive: Returns what reaches the receiver in a stretch that lies in the past, digital, full scale 1.
             rng: Source of the phases of untimed tunes.
             quartz_ppm: Error of the board's own quartz.
+            on_exchange: Called when a host asks for samples: the occasion for faults.
         """
+        self._on_exchange = on_exchange
         self.faults = Faults()
         self.reference = Reference()
         self.clock = BoardClock(self.reference, quartz_ppm)
@@ -119,7 +125,10 @@ class Hardware:
         now = self.clock.ticks(now_s)
         for i, receiver in enumerate(self.receivers):
             if 0 <= index - _RX_CONTROLS[i] < 10:
-                late = index == _RX_CONTROLS[i] + 2 and self.faults.strikes("late_commands")
+                late = False
+                if index == _RX_CONTROLS[i] + 2 and not receiver.is_asked_to_stop:
+                    self._on_exchange()
+                    late = self.faults.strikes("late_commands")
                 for packet in receiver.write_control(index - _RX_CONTROLS[i], value, now, late=late):
                     yield RX_PORTS[i], packet
             elif 0 <= index - _RX_DSPS[i] < 7:

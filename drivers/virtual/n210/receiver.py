@@ -68,6 +68,11 @@ class Receiver:
         if offset == 2:
             self._decimation = max(value & 0xFF, 1) << (value >> 8 & 1) << (value >> 9 & 1)
 
+    @property
+    def is_asked_to_stop(self) -> bool:
+        """Whether the command that is being written ends a stream rather than begins one."""
+        return bool(self._registers[0] & _STOP)
+
     def due(self) -> int | None:
         """Return the tick at which there will be something to send."""
         if self._next is None:

@@ -17,9 +17,11 @@ from drivers.usrp.levels import RX_FULL_SCALE_DBM, TX_FULL_SCALE_DBM
 from drivers.virtual.medium import Medium, is_heard
 from drivers.virtual.n210.board import Board
 from drivers.virtual.n210.clock import TICKS_PER_S
+from drivers.virtual.n210.faults import strike
 from drivers.virtual.n210.front_end import Tune
 from drivers.virtual.n210.receiver import Stretch
 from drivers.virtual.n210.waveform import waveform
+from drivers.virtual.pluto.faults import FaultPlan
 
 __all__ = ["Rig"]
 
@@ -42,6 +44,7 @@ class Rig:
         seed: int,
         medium: Medium,
         now_s: Callable[[], float],
+        faults: FaultPlan,
     ) -> None:
         """Make the boards and put them on the air; `start` puts them on the network.
 
@@ -52,9 +55,10 @@ class Rig:
             seed: Of everything random in it.
             medium: The air.
             now_s: The air time.
+            faults: What shall go wrong, with the first board.
         """
         self.node = node
-        self._seed, self._medium, self._now_s = seed, medium, now_s
+        self._seed, self._medium, self._now_s, self._faults = seed, medium, now_s, faults
         self._front_end = replace(
             node.front_end, carrier_offset_ppm=0.0, sample_clock_offset_ppm=0.0, start_offset_s=0.0
         )  # these are the clock's business
@@ -128,7 +132,13 @@ class Rig:
             receive=lambda stretch: self._receive(i, stretch, noise),
             rng=np.random.default_rng([*seed, 0]),
             quartz_ppm=float(np.random.default_rng([*seed, 2]).uniform(-QUARTZ_PPM, QUARTZ_PPM)),
+            on_exchange=lambda: self._strike() if i == 0 else None,
         )
+
+    def _strike(self) -> None:
+        hardware = self.boards[0].hardware
+        for fault in self._faults.strike(self.node.name, "exchange").values():
+            strike(fault, hardware.faults, hardware.reference)
 
     def _port(self, board: Board, start_s: float, n: int, sample_rate_hz: float, center_hz: float) -> Complex | None:
         """Return what leaves the port of one board; see `ports`."""

@@ -33,7 +33,9 @@ def usrp(request: RadioRequest, place: Place) -> Rig:
             f"addresses of their own: {request.n_tx} transmit and {request.n_rx} receive channels are usrp:{form}, "
             f"not {request.address!r}"
         )
-    return Rig(place.node, place.number, hosts, place.seed, place.medium, lambda: place.clock.now(request.name))
+    return Rig(
+        place.node, place.number, hosts, place.seed, place.medium, lambda: place.clock.now(request.name), place.faults
+    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Faults on request: what goes wrong in a virtual Pluto, when, and how often. Seeded, so that it can be made again.
+"""Faults on request: what goes wrong in a virtual Pluto or N210, when, how often. Seeded: it can be made again.
 
 As text: `[RADIO/]KIND[@N|%PERCENT][,seconds=S]`: `stall@3` stalls at the third request, `west/short-read%2` cuts two in
 a hundred reads of radio west. Without @ or % it strikes at the first occasion.
@@ -15,7 +15,7 @@ import numpy as np
 
 from drivers.errors import SettingsError
 
-__all__ = ["KINDS", "Fault", "FaultPlan", "parse_fault"]
+__all__ = ["KINDS", "N210_KINDS", "Fault", "FaultPlan", "parse_fault"]
 
 # What can go wrong: the occasion on which it does, and what a client sees.
 KINDS = {
@@ -30,7 +30,21 @@ KINDS = {
     "phase-jump": ("refill", "both oscillators jump to another phase before a read"),
     "swapped-ports": ("push", "the first two transmit ports are exchanged from then on"),
 }
+# Those of a virtual N210. Their occasion is an exchange, which begins with a command to receive; they strike the first
+# board of a radio.
+N210_KINDS = {
+    "lost-packet": ("exchange", "a packet of received samples does not arrive"),
+    "late-command": ("exchange", "the command to receive is found late"),
+    "underflow": ("exchange", "a packet of samples to send comes too late to the converter"),
+    "stranger": ("exchange", "a packet that nobody asked for comes with the samples"),
+    "withheld": ("exchange", "flow control is withheld, for so many seconds (for ever)"),
+    "gone": ("exchange", "the board does not answer any more, for so many seconds (for ever)"),
+    "no-pulses": ("exchange", "there is no pulse per second, for so many seconds (for ever)"),
+    "unlocked": ("exchange", "there is no 10 MHz reference, for so many seconds (for ever)"),
+}
+_ALL = KINDS | N210_KINDS
 SECONDS = {"refuse": float("inf"), "stall": float("inf"), "late-reply": 6.0}  # libiio waits 5 s by default
+SECONDS |= dict.fromkeys(("withheld", "gone", "no-pulses", "unlocked"), float("inf"))
 
 
 @dataclass(frozen=True)
@@ -57,8 +71,8 @@ class Fault:
         Raises:
             SettingsError: There is no such fault, or it would never strike.
         """
-        if self.kind not in KINDS:
-            raise SettingsError(f"fault {self.kind!r}: there are {', '.join(KINDS)}")
+        if self.kind not in _ALL:
+            raise SettingsError(f"fault {self.kind!r}: there are {', '.join(_ALL)}")
         if self.nth is None and not 0 < self.probability <= 1:
             raise SettingsError(
                 f"fault {self.kind}: probability = {self.probability:g}; it must be above 0 and up to 1"
@@ -91,7 +105,7 @@ def parse_fault(text: str) -> Fault:
         nth = None if percent is not None else int(found["nth"] or 1)
     except ValueError:
         form = "[RADIO/]KIND[@N|%PERCENT][,seconds=S]"
-        raise SettingsError(f"fault {text!r} is not of the form {form}; kinds are {', '.join(KINDS)}") from None
+        raise SettingsError(f"fault {text!r} is not of the form {form}; kinds are {', '.join(_ALL)}") from None
     return Fault(found["kind"], found["radio"] or "", nth, (percent or 0.0) / 100, seconds)
 
 
@@ -129,7 +143,7 @@ class FaultPlan:
         with self._lock:
             hits = {}
             for number, fault in enumerate(self._faults):
-                if KINDS[fault.kind][0] == occasion and fault.radio in ("", radio) and self._hits(number, radio):
+                if _ALL[fault.kind][0] == occasion and fault.radio in ("", radio) and self._hits(number, radio):
                     hits[fault.kind] = fault
                     self.struck.append((radio, fault.kind))
             return hits

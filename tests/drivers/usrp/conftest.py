@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from drivers import RadioRequest, VendorLibraryError
@@ -18,12 +19,13 @@ from drivers.virtual.serving import VirtualBench
 CARRIER_HZ, RATE_HZ = 2.45e9, 1e6
 STATION = RadioRequest("station", "usrp:" + ",".join(f"addr{i}=127.0.3.{i + 1}" for i in range(4)), 4, 4)
 USER = RadioRequest("user", "usrp:addr=127.0.3.5", 0, 1)
+SPARE = RadioRequest("spare", "usrp:addr0=127.0.3.6,addr1=127.0.3.7", 2, 2)  # for tests that lose a radio, or open none
 EXAMPLES = Path("/usr/libexec/uhd/examples")
 
 
 def scene() -> Scene:
     return Scene(
-        stations=(Node("station", (0.0, 0.0), 0.0, 4, 4),),
+        stations=(Node("station", (0.0, 0.0), 0.0, 4, 4), Node("spare", (60.0, 0.0), np.pi, 2, 2)),
         users=(Node("user", (30.0, 5.0), 0.0, 0, 1),),
         serving={"user": "station"},
         targets=(Target("target", "station", (20.0, -3.0), 1.0),),
@@ -36,7 +38,7 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[VirtualBench]:
-    with VirtualBench([STATION, USER], scene()) as served:
+    with VirtualBench([STATION, USER, SPARE], scene()) as served:
         yield served
 
 
@@ -77,3 +79,8 @@ def tool() -> Callable[..., subprocess.CompletedProcess[str]]:
 @pytest.fixture(scope="session")
 def asked() -> tuple[list[RadioRequest], Scene]:
     return [STATION, USER], scene()
+
+
+@pytest.fixture(scope="session")
+def spare() -> RadioRequest:
+    return SPARE

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
+from drivers.errors import SettingsError
 from drivers.virtual.n210 import vita
 from drivers.virtual.n210.clock import BoardClock, Reference
+from drivers.virtual.n210.faults import Faults, strike
 from drivers.virtual.n210.hardware import Hardware
 from drivers.virtual.n210.receiver import LATE, OVERFLOW, Receiver, Stretch
 from drivers.virtual.n210.registers import Port, Readback, Setting
 from drivers.virtual.n210.transmitter import Event, Played, Transmitter
 from drivers.virtual.n210.waveform import waveform
+from drivers.virtual.pluto.faults import N210_KINDS, Fault
+from drivers.virtual.serving import VirtualBench
 
 NOW, CHAIN, RELOAD, STOP = 1 << 31, 1 << 30, 1 << 29, 1 << 28
 
@@ -271,3 +277,21 @@ def test_a_late_command_on_request(hardware: Hardware) -> None:
     assert port == Port.RX_0
     assert int.from_bytes(vita.unpack(message).payload, "big") == LATE
     assert hardware.faults.late_commands == 0
+
+
+def test_faults_of_a_plan_happen_to_a_board_and_those_that_last_end(hardware: Hardware) -> None:
+    for kind in N210_KINDS:
+        strike(Fault(kind, seconds=0.05), hardware.faults, hardware.reference)
+    assert hardware.faults == Faults(1, 1, 1, 1, withheld=True, gone=True)
+    assert hardware.reference == Reference(present=False, pps=False)
+    until_s = time.monotonic() + 5
+    while (hardware.faults.gone or not hardware.reference.pps) and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert hardware.reference == Reference(present=True, pps=True)
+    assert not hardware.faults.withheld
+    assert not hardware.faults.gone
+
+
+def test_a_fault_is_for_a_radio_that_has_it(asked: tuple) -> None:
+    with pytest.raises(SettingsError, match=r"fault stall: radio station \(usrp\) has lost-packet"):
+        VirtualBench(*asked, faults=[Fault("stall", "station")])

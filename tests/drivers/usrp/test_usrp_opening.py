@@ -21,6 +21,7 @@ from drivers import (
     open_radios,
 )
 from drivers.simulated.scene import Scene
+from drivers.usrp import board_time
 from drivers.usrp.addresses import parse_address
 from drivers.usrp.interpreters import interpreter_with_uhd
 from drivers.usrp.server_process import wait_for_endings
@@ -99,7 +100,9 @@ def refused(request: RadioRequest, scene: Scene, kind: type[DriverError], words:
 
 def test_a_device_that_is_not_there_is_said(uhd: str, asked: tuple) -> None:
     nobody = RadioRequest("user", "usrp:type=usrp2,addr=127.0.9.9", 0, 1)
-    refused(nobody, asked[1], RadioNotFoundError, "radio user: open: LookupError: KeyError: No devices found for")
+    refused(
+        nobody, asked[1], RadioNotFoundError, "radio user: no USRP answers at type=usrp2,addr=127.0.9.9; check power"
+    )
 
 
 def test_what_a_device_lacks_is_said(uhd: str, bench: VirtualBench, asked: tuple) -> None:
@@ -107,8 +110,10 @@ def test_what_a_device_lacks_is_said(uhd: str, bench: VirtualBench, asked: tuple
     greedy = replace(user, n_rx=3)
     words = "radio user: 3 receive channels are asked for, N210r4 at addr=127.0.3.5 has 1; add boards"
     refused(greedy, asked[1], RadioNotFoundError, words)
+    wait_for_endings()
     wrong = replace(user, address=user.address + ",rx_subdev=B:7")
-    refused(wrong, asked[1], RadioStateError, "radio user: open: .*B:7")
+    refused(wrong, asked[1], RadioStateError, "radio user: open: .*B:7.*; uhd_usrp_probe lists")
+    wait_for_endings()
     without = replace(user, address=user.address + ",clock=gpsdo")
     refused(
         without,
@@ -127,17 +132,19 @@ def test_radios_that_count_other_seconds_are_not_opened(uhd: str, asked: tuple) 
 @pytest.mark.parametrize(
     ("cable", "words"),
     [
-        ("present", r"no lock to the external 10 MHz after 5 s on V000002 \(board 2\); check its cable"),
-        ("pps", r"no pulse per second on V000002 \(board 2\); check its cable"),
+        ("present", r"no lock to the external 10 MHz after 0.3 s on V001001 \(board 1\); check its cable"),
+        ("pps", r"no pulse per second on V001001 \(board 1\); check its cable"),
     ],
 )
 def test_a_board_without_a_reference_is_named(
-    uhd: str, boards: dict[str, Board], asked: tuple, cable: str, words: str
-) -> None:
-    reference = boards["127.0.3.3"].hardware.reference
+    uhd: str, boards: dict[str, Board], asked: tuple, spare: RadioRequest, monkeypatch: pytest.MonkeyPatch, cable: str,
+    words: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(board_time, "LOCK_S", 0.3)
+    reference = boards["127.0.3.7"].hardware.reference
     setattr(reference, cable, False)
     try:
-        refused(asked[0][0], asked[1], RadioStateError, f"radio station: {words}")
+        refused(spare, asked[1], RadioStateError, f"radio spare: {words}")
     finally:
         setattr(reference, cable, True)
 
@@ -148,17 +155,17 @@ def test_a_controller_that_is_killed_leaves_nothing_transmitting(uhd: str, bench
         import os, signal, sys, time
         import numpy as np
         from drivers import RadioRequest, RadioSettings, open_radios
-        radio = open_radios([RadioRequest("user", "usrp:addr=127.0.3.1", 1, 1)], None)["user"]
+        radio = open_radios([RadioRequest("spare", "usrp:addr=127.0.3.6", 1, 1)], None)["spare"]
         radio.configure(RadioSettings(2.45e9, 195312.5, 0.0, 0.0))
-        radio.arm(np.full((1, 2_000_000), 0.1, np.complex64), 2_000_000, radio.time_s() + 1.0)
-        time.sleep(2.5)
+        radio.arm(np.full((1, 2_000_000), 0.1, np.complex64), 2_000_000, radio.time_s() + 0.6)
+        time.sleep(1.5)
         print("sending", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as controller:
         assert controller.stdout.readline() == "sending\n"
-        assert bench.transmitting == ["station"]
+        assert bench.transmitting == ["spare"]
         controller.wait(10)
     until_s = time.monotonic() + 2.0
     while bench.transmitting and time.monotonic() < until_s:
