@@ -55,9 +55,8 @@ def design(
         start: An earlier design of a similar network and the same shape; makes the search shorter only.
         time_limit_s: Of the solvers; what they reached by then is judged like any answer.
         psk_order: M.
-        sensing_streams: Streams that only sense, of every BS (CBF) or of all together (CoMP); block level. None for
-            none unless one stream a user is too few to be proven best (it can be with one user a cell): then as many
-            as close the proof, further columns of the weights.
+        sensing_streams: Streams that only sense, of every BS (CBF) or of all together (CoMP), at block level: further
+            columns of the weights. None for none, unless the proof shows that one stream a user is too few.
         intra_level: Where Algorithm 1 starts its intra-cell interference level, in units of the users' noise.
         inter_level: The same for the inter-cell (CBF) or total (CoMP) level.
         tolerance: Relative, of the RCRB over its bound, at block level; 1e-3 is enough to follow moving users.
