@@ -40,25 +40,25 @@ def design(
 ) -> Design:
     """Design precoders that sense best while every user gets its SINR; paper (P1) to (P4).
 
-    Maximises the smallest effective Fisher information of the targets' angles, with an SINR for every user.
+    Sensing best is the largest of the smallest effective Fisher information of the targets' angles.
 
     Args:
         network: What to design for, in any consistent units.
-        scheme: "blp-cbf" (each BS serves its own users and hears its own signal), "blp-comp" (all serve all),
-            "slp-cbf" or "slp-comp" (the same, with the waveform of a block of known symbols).
-        min_sinr_db: Target in dB, one for all or (J, K); -inf where a user is promised nothing. Or else:
-        weight: The paper's rho in [0, 1]: the common SINR is the best for rho f / NF_R + (1 - rho) gamma / NF_C.
-        symbols: For the symbol-level schemes, PSK indices (J K, L): i is the symbol exp(j (2 pi i + pi) / M).
+        scheme: "blp-cbf" (each BS serves its own users and hears its own signal), "blp-comp" (all serve all), "slp-cbf"
+            or "slp-comp" (with the waveform of a block of known symbols).
+        min_sinr_db: Target in dB, one for all or (J, K); -inf where a user is promised nothing.
+        weight: Or else the paper's rho in [0, 1]: the common SINR that is best for rho f / NF_R + (1 - rho) gamma / NF_C.
+        symbols: At symbol level, PSK indices (J K, L): i is the symbol exp(j (2 pi i + pi) / M).
         method: "joint" or "alternating" (Algorithm 1 as the paper prints it, for block level).
-        robustness: "exact" holds the targets for every channel in the CSI balls; "paper" by Prop. 3, which is neither
-            safe nor tight; "none" on the estimates only.
+        robustness: "exact" holds the targets for every channel in the CSI balls, "paper" by Prop. 3, which is neither
+            safe nor tight, "none" on the estimates only.
         start: An earlier design of a similar network and the same shape; makes the search shorter only.
-        time_limit_s: Of the solvers; what they reached by then is judged like any answer.
+        time_limit_s: What the solvers reached by then is judged like any answer.
         psk_order: M.
         sensing_streams: Streams that only sense, of every BS (CBF) or of all together (CoMP), at block level: further
             columns of the weights. None for none, unless the proof shows that one stream a user is too few.
-        intra_level: Where Algorithm 1 starts its intra-cell interference level, in units of the users' noise.
-        inter_level: The same for the inter-cell (CBF) or total (CoMP) level.
+        intra_level: Where Algorithm 1 starts its intra-cell interference level, in units of the users' noise; so
+        inter_level: for the inter-cell (CBF) or total (CoMP) level.
         tolerance: Relative, of the RCRB over its bound, at block level; 1e-3 is enough to follow moving users.
 
     Returns:
@@ -71,8 +71,7 @@ def design(
 
     """
     asked = _Asked(network, scheme, symbols, robustness, psk_order, sensing_streams, time_limit_s, tolerance)
-    asked.check(method, min_sinr_db, weight)
-    _check_start(network, scheme, start)
+    asked.check(method, min_sinr_db, weight, start)
     targets_db = None if min_sinr_db is None else _targets(network, min_sinr_db)
     if method == "alternating":
         return _alternating(asked, targets_db, weight, intra_level, inter_level)
@@ -101,7 +100,7 @@ class _Asked:
     def block_level(self) -> bool:
         return self.scheme.startswith("blp")
 
-    def check(self, method: str, min_sinr_db: ArrayLike | None, weight: float | None) -> None:
+    def check(self, method: str, min_sinr_db: ArrayLike | None, weight: float | None, start: Design | None) -> None:
         """Refuse what makes no sense."""
         _known("scheme", self.scheme, SCHEMES)
         _known("method", method, METHODS)
@@ -124,6 +123,7 @@ class _Asked:
             self._check_block_level()
         else:
             self._check_symbol_level()
+        _check_start(self.network, self.scheme, start)
 
     def design_at(self, targets_db: FloatArray, start: Design | None) -> Design:
         """Design for targets in dB, (J, K), from an earlier design or None."""
