@@ -47,7 +47,7 @@ def design(
         scheme: "blp-cbf" (each BS serves its own users and hears its own signal), "blp-comp" (all serve all), "slp-cbf"
             or "slp-comp" (with the waveform of a block of known symbols).
         min_sinr_db: Target in dB, one for all or (J, K); -inf where a user is promised nothing.
-        weight: Or else the paper's rho in [0, 1]: the common SINR that is best for rho f / NF_R + (1 - rho) gamma / NF_C.
+        weight: Or else the paper's rho in [0, 1]: the SINR that is best for rho f / NF_R + (1 - rho) gamma / NF_C.
         symbols: At symbol level, PSK indices (J K, L): i is the symbol exp(j (2 pi i + pi) / M).
         method: "joint" or "alternating" (Algorithm 1 as the paper prints it, for block level).
         robustness: "exact" holds the targets for every channel in the CSI balls, "paper" by Prop. 3, which is neither
