@@ -27,12 +27,11 @@ def speed(count: Callable[[int], int]) -> list[Check]:
         bare = {rate: _bare(rate, n) for rate in RATES_HZ}
         ours = _ours(n)
         cost_ms, copy_ms = _cost(count(500))
-    best = {name: max(found.values()) for name, found in (("bare", bare), ("driver", ours))}
     for name, found in (("bare", bare), ("driver", ours)):
         print("  " + name, ", ".join(f"{r / 1e6:g} MS/s: {v / 1e6:.2f}" for r, v in found.items()))
-    share = best["driver"] / best["bare"]
+    share = min(ours[rate] / bare[rate] for rate in RATES_HZ if bare[rate])  # at the rates that the boards can make
     return [
-        Check("receive, whole captures, of the bare streamer", ">= 80 %", f"{100 * share:.0f} %", share >= 0.8),
+        Check("receive, of the bare streamer, at the worst rate", ">= 80 %", f"{100 * share:.0f} %", share >= 0.8),
         Check(
             "controller's CPU per exchange less copying, ms",
             "< 1",
