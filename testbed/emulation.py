@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from drivers import RadioRequest
-from drivers.virtual.pluto.faults import parse_fault
+from drivers.virtual.faults import parse_fault
 from drivers.virtual.serving import VirtualBench
 from testbed.scenario import Scenario
 from testbed.world import scene
@@ -20,7 +20,7 @@ def serve(scenario: Scenario, seed: int, *, paced: bool = False, faults: Sequenc
         scenario: The experiment.
         seed: Of the physics: with that of a run on simulated radios it is the same physics.
         paced: Whether captures take as long as their samples.
-        faults: What shall go wrong; see `drivers.virtual.pluto.faults`.
+        faults: What shall go wrong; see `drivers.virtual.faults`.
 
     Raises:
         DriverError: A radio cannot be served, its port cannot be had, or a fault is none.

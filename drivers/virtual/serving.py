@@ -14,10 +14,10 @@ from drivers.errors import RadioNotFoundError, SettingsError
 from drivers.opening import RadioRequest
 from drivers.simulated.scene import Node, Scene
 from drivers.virtual.air_time import AirClock, FastClock, PacedClock
+from drivers.virtual.faults import N210_KINDS, PLUTO_KINDS, Fault, FaultPlan
 from drivers.virtual.medium import Medium
 from drivers.virtual.n210.serving import usrp
 from drivers.virtual.pluto.catalogue import CHIPS, Chip
-from drivers.virtual.pluto.faults import KINDS, N210_KINDS, Fault, FaultPlan
 from drivers.virtual.pluto.server import PlutoServer
 from drivers.virtual.pluto.unit import VirtualPluto
 
@@ -172,7 +172,7 @@ class VirtualBench:
         scheme = {request.name: request.address.partition(":")[0] for request in requests}
         for fault in plan.faults:
             for name in [fault.radio] if fault.radio else scheme:
-                kinds = N210_KINDS if scheme[name] == "usrp" else KINDS
+                kinds = N210_KINDS if scheme[name] == "usrp" else PLUTO_KINDS
                 if fault.kind not in kinds:
                     raise SettingsError(
                         f"fault {fault.kind}: radio {name} ({scheme[name]}) has {', '.join(kinds)}; write "

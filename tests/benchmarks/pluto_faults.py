@@ -30,7 +30,7 @@ from drivers.pluto.link import Patience
 from drivers.pluto.opening import open_fleet
 from drivers.pluto.radio import PlutoRadio
 from drivers.simulated.scene import Node, Scene
-from drivers.virtual.pluto.faults import KINDS, Fault
+from drivers.virtual.faults import PLUTO_KINDS, Fault
 from drivers.virtual.serving import VirtualBench
 
 __all__ = ["ENDS", "Case", "faults", "fleet", "occasions", "run_case"]
@@ -118,7 +118,7 @@ def burst(rng: np.random.Generator) -> np.ndarray:
 
 def occasions() -> Counter[tuple[str, str]]:
     """Count, in a run without faults, how often each radio gives each kind of fault an occasion."""
-    never = [Fault(kind, nth=10**8) for kind in KINDS]
+    never = [Fault(kind, nth=10**8) for kind in PLUTO_KINDS]
     with VirtualBench(REQUESTS, scene(), faults=never) as served:
         with fleet(served, Patience()) as radios:
             use(radios, np.random.default_rng(0), Case(), served)
@@ -233,7 +233,7 @@ def not_silent(served: VirtualBench, kind: str) -> list[str]:
 def faults(scaled: Callable[[int], int]) -> list[Check]:
     """Every fault, at random moments."""
     counts, checks = occasions(), []
-    for kind in KINDS:
+    for kind in PLUTO_KINDS:
         cases = [run_case(kind, seed, counts) for seed in range(scaled(100))]
         ends = Counter(case.end for case in cases)
         problems = [problem for case in cases for problem in case.problems]

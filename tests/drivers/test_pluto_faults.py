@@ -9,7 +9,7 @@ import pytest
 from pluto_faults import ENDS, N_SAMPLES, REQUESTS, SETTINGS, burst, explained, fleet, occasions, run_case, scene
 
 from drivers import DeviceLostError, exchange
-from drivers.virtual.pluto.faults import KINDS, Fault
+from drivers.virtual.faults import PLUTO_KINDS, Fault
 from drivers.virtual.pluto.protocol import Write
 from drivers.virtual.serving import VirtualBench
 
@@ -24,10 +24,10 @@ def counts() -> Counter[tuple[str, str]]:
 
 
 def test_every_fault_has_its_ends() -> None:
-    assert set(ENDS) == set(KINDS)
+    assert set(ENDS) == set(PLUTO_KINDS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLUTO_KINDS)
 def test_a_fault_at_a_random_moment_makes_no_wrong_capture(kind: str, counts: Counter[tuple[str, str]]) -> None:
     cases = [run_case(kind, seed, counts) for seed in range(CASES)]
     assert [problem for case in cases for problem in case.problems] == []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.virtual.pluto.faults import KINDS
+from drivers.virtual.faults import PLUTO_KINDS
 from testbed.emulation import describe, serve
 from testbed.scenario import Scenario
 
@@ -105,7 +105,7 @@ def test_a_scene_that_moves_is_for_one_run(on_plutos: Path) -> None:
 def test_the_help_names_every_fault(call: Callable) -> None:
     status, text, _ = call("emulate", "--help")
     assert status == 0
-    assert [kind for kind in KINDS if kind not in " ".join(text.split())] == []
+    assert [kind for kind in PLUTO_KINDS if kind not in " ".join(text.split())] == []
 
 
 def test_a_port_that_is_taken_is_named(on_plutos: Path, refused: Callable) -> None:

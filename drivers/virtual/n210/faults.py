@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from drivers.virtual.faults import Fault
     from drivers.virtual.n210.clock import Reference
-    from drivers.virtual.pluto.faults import Fault
 
 __all__ = ["Faults", "strike"]
 

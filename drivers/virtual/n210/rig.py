@@ -14,6 +14,7 @@ from drivers.simulated.front_end import Oscillator, receive, root_watt, transmit
 from drivers.simulated.impairments import carrier_phase
 from drivers.simulated.scene import Node
 from drivers.usrp.levels import RX_FULL_SCALE_DBM, TX_FULL_SCALE_DBM
+from drivers.virtual.faults import FaultPlan
 from drivers.virtual.medium import Medium, is_heard
 from drivers.virtual.n210.board import Board
 from drivers.virtual.n210.clock import TICKS_PER_S
@@ -21,7 +22,6 @@ from drivers.virtual.n210.faults import strike
 from drivers.virtual.n210.front_end import Tune
 from drivers.virtual.n210.receiver import Stretch
 from drivers.virtual.n210.waveform import waveform
-from drivers.virtual.pluto.faults import FaultPlan
 
 __all__ = ["Rig"]
 

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
-from drivers.virtual.pluto.faults import Fault
+from drivers.virtual.faults import Fault
 from drivers.virtual.pluto.protocol import (
     LONGEST_LINE,
     Close,

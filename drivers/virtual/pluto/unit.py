@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from drivers.simulated.scene import Node
 from drivers.virtual.air_time import AirClock
+from drivers.virtual.faults import FaultPlan
 from drivers.virtual.history import History
 from drivers.virtual.medium import Medium
 from drivers.virtual.phase_noise import PhaseNoise
 from drivers.virtual.pluto.catalogue import DDS, LPC, PHY, REGISTER, Chip, devices
 from drivers.virtual.pluto.description import Device, context_xml
-from drivers.virtual.pluto.faults import FaultPlan
 from drivers.virtual.pluto.front import Radiation, ReceiveState, TransmitState, convert
 from drivers.virtual.pluto.protocol import Open, Read, Write
 from drivers.virtual.pluto.rules import RefusedError, register

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from drivers.errors import SettingsError
+from drivers.virtual.faults import N210_KINDS, Fault
 from drivers.virtual.n210 import vita
 from drivers.virtual.n210.clock import BoardClock, Reference
 from drivers.virtual.n210.faults import Faults, strike
@@ -16,7 +17,6 @@ from drivers.virtual.n210.receiver import LATE, OVERFLOW, Receiver, Stretch
 from drivers.virtual.n210.registers import Port, Readback, Setting
 from drivers.virtual.n210.transmitter import Event, Played, Transmitter
 from drivers.virtual.n210.waveform import waveform
-from drivers.virtual.pluto.faults import N210_KINDS, Fault
 from drivers.virtual.serving import VirtualBench
 
 NOW, CHAIN, RELOAD, STOP = 1 << 31, 1 << 30, 1 << 29, 1 << 28

@@ -23,9 +23,9 @@ from drivers import (
 )
 from drivers.usrp.radio import UsrpRadio
 from drivers.usrp.server_process import wait_for_endings
+from drivers.virtual.faults import Fault
 from drivers.virtual.n210.board import Board
 from drivers.virtual.n210.hardware import Hardware
-from drivers.virtual.pluto.faults import Fault
 from drivers.virtual.serving import VirtualBench
 
 SETTINGS = RadioSettings(center_hz=2.45e9, sample_rate_hz=1e6, tx_gain_db=20.0, rx_gain_db=20.0)

@@ -13,7 +13,7 @@ import pytest
 from drivers.opening import RadioRequest
 from drivers.simulated.front_end import FrontEnd
 from drivers.simulated.scene import Node, Scene
-from drivers.virtual.pluto.faults import Fault
+from drivers.virtual.faults import Fault
 from drivers.virtual.serving import VirtualBench
 
 NEEDED = (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from drivers import SettingsError
-from drivers.virtual.pluto.faults import KINDS, Fault, FaultPlan, parse_fault
+from drivers.virtual.faults import PLUTO_KINDS, Fault, FaultPlan, parse_fault
 
 PHY, LPC, DDS = "ad9361-phy", "cf-ad9361-lpc", "cf-ad9361-dds-core-lpc"
 
@@ -78,7 +78,7 @@ def test_every_kind_has_an_occasion_that_occurs(serve: Callable, clients) -> Non
     sender = clients.buffer(uri, DDS, 64, cyclic=True)
     sender.push()
     clients.buffer(uri, LPC, 64).refill()
-    assert announced >= {occasion for occasion, _ in KINDS.values()}
+    assert announced >= {occasion for occasion, _ in PLUTO_KINDS.values()}
 
 
 # -------------------------------------------------------------------------------------------- what a client sees of it

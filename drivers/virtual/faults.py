@@ -15,10 +15,10 @@ import numpy as np
 
 from drivers.errors import SettingsError
 
-__all__ = ["KINDS", "N210_KINDS", "Fault", "FaultPlan", "parse_fault"]
+__all__ = ["N210_KINDS", "PLUTO_KINDS", "Fault", "FaultPlan", "parse_fault"]
 
 # What can go wrong: the occasion on which it does, and what a client sees.
-KINDS = {
+PLUTO_KINDS = {
     "refuse": ("connection", "the connection is refused, for so many seconds (for ever)"),
     "stall": ("request", "no answer any more on this connection, for so many seconds (for ever)"),
     "late-reply": ("attribute", "an attribute's answer comes so many seconds late (6)"),
@@ -42,7 +42,7 @@ N210_KINDS = {
     "no-pulses": ("exchange", "there is no pulse per second, for so many seconds (for ever)"),
     "unlocked": ("exchange", "there is no 10 MHz reference, for so many seconds (for ever)"),
 }
-_ALL = KINDS | N210_KINDS
+_ALL = PLUTO_KINDS | N210_KINDS
 SECONDS = {"refuse": float("inf"), "stall": float("inf"), "late-reply": 6.0}  # libiio waits 5 s by default
 SECONDS |= dict.fromkeys(("withheld", "gone", "no-pulses", "unlocked"), float("inf"))
 
@@ -52,7 +52,7 @@ class Fault:
     """One thing that shall go wrong.
 
     Attributes:
-        kind: One of KINDS.
+        kind: One of PLUTO_KINDS.
         radio: Whose; the empty name is every radio's.
         nth: On which occasion, counted from 1 for each radio; None for at random.
         probability: On each occasion, if at random.
