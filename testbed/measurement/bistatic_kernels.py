@@ -13,7 +13,7 @@ __all__ = ["maximise_jointly"]
 
 STARTS = 3  # directions of arrival, those whose upper bound may still beat what was found
 ROUNDS, SAME = 3, 1e-9  # of searches for the others' angles and climbs from there, at most, and when nothing changed
-STEPS, OFFSET = 8, 1e-4  # of Newton on central differences, in sines
+STEPS, OFFSET, CLOSE = 8, 1e-4, 1e-5  # of Newton on central differences, in sines
 RIDGE = 1e-9  # of K: a station with one stream leaves its angle free, which must not divide by zero
 _compiled = nb.njit(cache=True, error_model="numpy")
 
@@ -210,6 +210,10 @@ def _newton(M, G, own, sines, lowest, highest, rays, beam, u, K, L):  # type: ig
         move = vectors @ ((vectors.T @ slope) / np.maximum(np.abs(values), floor + 1e-300))
         largest = np.max(np.abs(move))
         scale = min(1.0, 0.5 * OFFSET * 1e3 / largest) if largest > 0.0 else 0.0  # half a beam of 20 elements at most
+        if largest < CLOSE:  # slopes tell the top to 1e-12, values to 1e-8 only: the last step is not judged
+            sines[:] = np.minimum(np.maximum(sines + move, lowest), highest)
+            here = _value(M, G, own, sines, rays, beam, u, K, L)
+            break
         climbed = False
         for _ in range(6):
             trial[:] = np.minimum(np.maximum(sines + scale * move, lowest), highest)
@@ -220,10 +224,7 @@ def _newton(M, G, own, sines, lowest, highest, rays, beam, u, K, L):  # type: ig
             scale *= 0.5
         if not climbed:
             break
-        moved = np.max(np.abs(trial - sines))
         sines[:], here = trial, value
-        if moved < 1e-7:
-            break
     return here
 
 
