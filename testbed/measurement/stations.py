@@ -214,24 +214,25 @@ def _cooperative(echo: _Echo) -> AngleReport:
     expected = judged
     if snr < MEANINGFUL_SNR:
         expected = method_of_interval_errors(echo.own, *paths, gram, estimate.noise, n_rx, length).rms_rad
-    elif _has_faint_path(echo.own, estimate, sent, n_rx):
+    elif _has_faint_paths(echo.own, estimate, sent, n_rx):
         alone = _monostatic(echo)
         if alone.rcrb_rad < WORTH_IT * judged:
             return alone
     return AngleReport(float(estimate.angles_rad[echo.own]), "joint-ml", 1.0, fit, judged, judged, snr, expected)
 
 
-def _has_faint_path(own: int, estimate: BistaticEstimate, sent: Complex, n_rx: int) -> bool:
-    """Whether another station lights the target too little for its departure angle to be found.
+def _has_faint_paths(own: int, estimate: BistaticEstimate, sent: Complex, n_rx: int) -> bool:
+    """Whether other stations light the target too little for their departure angles to be found, two or more of them.
 
-    Joint ML then fits that angle to noise: it was measured at twice its bound, which knows of small errors only.
+    Joint ML then fits these angles to noise, one making up for another: it was measured at twice its bound, which knows
+    of small errors only. A single one costs a few percent.
     """
-    faintest = np.inf
+    faint = 0
     for n, (angle, amplitude, x) in enumerate(zip(estimate.angles_rad, estimate.amplitudes, sent, strict=True)):
         if n != own:
             path = np.array([angle]), np.array([amplitude])
-            faintest = min(faintest, array_output_snr(*path, x @ x.conj().T, estimate.noise, n_rx))
-    return bool(faintest < MEANINGFUL_SNR)
+            faint += array_output_snr(*path, x @ x.conj().T, estimate.noise, n_rx) < MEANINGFUL_SNR
+    return faint >= 2
 
 
 def _aligned(echo: _Echo, estimate: BistaticEstimate) -> Complex:

@@ -59,7 +59,7 @@ def test_a_run_says_where_and_its_replay_is_equal_to_the_bit(
     assert (replayed.returncode, replayed.stderr) == (0, "")
     assert "frames 0 to 7 equal the recorded ones to the bit" in replayed.stdout
     assert table_lines(replayed.stdout) == table_lines(printed)
-    assert len(table_lines(printed)) == 4
+    assert len(table_lines(printed)) == 5
 
 
 def test_a_part_replays_as_the_whole_does(call: Call, recorded: tuple[Path, str]) -> None:

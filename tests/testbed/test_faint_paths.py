@@ -1,4 +1,4 @@
-"""CoMP where another station hardly lights the target: its departure angle cannot be found, and must not spoil ours."""
+"""CoMP where two stations hardly light the target: their departure angles cannot be found, and must not spoil ours."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from testbed.scenario import Scenario
 from testbed.summary import ratio_interval
 
 OPTIONS = Scenario.load("two_cells_comp").frame
-FRAME = Frame(OPTIONS, 2, 6)
+FRAME = Frame(OPTIONS, 3, 6)
 N_RX, TRIALS = 10, 400
-ANGLES = np.radians([17.0, -35.0])
-POWER = np.ones(2)
+ANGLES = np.radians([17.0, -35.0, 40.0])
+POWER = np.ones(3)
 
 
 def observed(rng: np.random.Generator, own_snr_db: float, foreign_snr_db: float) -> StationReport:
-    """One frame at station 0: both paths at an array-output SNR of the payload's own."""
+    """One frame at station 0: each path at an array-output SNR of its own, over the payload."""
 
     def noise(*shape: int) -> np.ndarray:
         return np.asarray((rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / np.sqrt(2))
 
-    weights = noise(2, 6, 6) / np.sqrt(36)
-    symbols = FRAME.draw(rng, 3).reshape(6, -1)
+    weights = noise(3, 6, 6) / np.sqrt(36)
+    symbols = FRAME.draw(rng, 2).reshape(6, -1)
     sent = FRAME.preamble(POWER)
     sent[..., FRAME.payload] = weights @ symbols
-    gains = np.empty(2, dtype=complex)
-    for n, snr_db in enumerate((own_snr_db, foreign_snr_db)):
+    gains = np.empty(3, dtype=complex)
+    for n, snr_db in enumerate((own_snr_db, foreign_snr_db, foreign_snr_db)):
         x = sent[n][:, FRAME.payload]
         unit = array_output_snr(ANGLES[n : n + 1], np.ones(1, dtype=complex), x @ x.conj().T, 1.0, N_RX)
         gains[n] = np.sqrt(10 ** (snr_db / 10) / unit) * np.exp(2j * np.pi * rng.random())
@@ -46,7 +46,8 @@ def test_what_cannot_be_modelled_counts_as_interference(foreign_snr_db: float, e
     rng = np.random.default_rng(11)
     angles = [observed(rng, 22.0, foreign_snr_db).angle for _ in range(TRIALS)]
     used = [angle.estimator for angle in angles if angle is not None]
-    assert used.count(estimator) >= 0.99 * TRIALS
+    # Of faint paths that are fitted to noise one in ten seems bright: two large amplitudes that cancel.
+    assert used.count(estimator) >= 0.85 * TRIALS
     errors = np.array([(angle.angle_rad - ANGLES[0]) / angle.rcrb_rad for angle in angles if angle is not None])
     ratio = float(np.sqrt(np.mean(errors**2)))
     low, high = ratio_interval(ratio, TRIALS, confidence=0.999)
