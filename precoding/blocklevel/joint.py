@@ -25,6 +25,7 @@ _PASSES = 12
 _TIGHTENED = 2  # times that more accuracy is asked for
 _SETTLED = 0.1  # change of the largest RCRB from pass to pass, in tolerances
 _CLOSE = {"none": 1.0, "paper": 1.0, "exact": 10.0}  # gap, in tolerances, beyond which another solver is asked
+_CONES_TAKE_S = 0.1  # at least
 _CANDIDATES = 3  # designs for which a better proof is looked for among all witnesses
 # The solvers aim higher by a hair, so that what they round still keeps the promise to the last digit.
 _HEADROOM_DB, _SHORTFALL_DB = 1e-5, 0.0
@@ -72,7 +73,7 @@ class Request:
     @property
     def close(self) -> float:
         """Gap that is left alone. The exact worst case costs its smoothing: ten times as much at high SINR."""
-        return min(_CLOSE[self.task.robustness] * self.task.tolerance, 1e-3)
+        return max(self.task.tolerance, min(_CLOSE[self.task.robustness] * self.task.tolerance, 1e-3))
 
     @property
     def cooperate(self) -> bool:
@@ -130,7 +131,6 @@ def design_block_level(
     Raises:
         InfeasibleError: Proven.
         InaccurateError: No certificate holds; carries the best that is feasible, with its gap.
-
     """
     began = time.perf_counter()
     found: list[_Found] = []
@@ -138,8 +138,9 @@ def design_block_level(
     design: Design | None = None
     for solver, most_passes in solvers or _SOLVERS:
         left = None if time_limit_s is None else began + time_limit_s - time.perf_counter()
-        cones_too = not np.any(request.network.angle_spread)  # they know no mean over angles
-        if (left is not None and left <= 0.0) or (solver is _by_cones and not cones_too):
+        # Cones know no mean over angles, and are not worth beginning in a hurry.
+        least_s = _CONES_TAKE_S if solver is _by_cones else 0.0
+        if (left is not None and left <= least_s) or (solver is _by_cones and np.any(request.network.angle_spread)):
             break
         found += _settled(request, solver, most_passes, first, left)
         design = _best(request, found)

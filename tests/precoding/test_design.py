@@ -171,3 +171,11 @@ def test_block_shorter_than_its_streams_is_refused(network: Make) -> None:
 def test_no_time_is_an_error_and_not_a_design(network: Make) -> None:
     with pytest.raises(InaccurateError):
         design(network(), "blp-cbf", min_sinr_db=8.0, time_limit_s=1e-6)
+
+
+def test_what_is_proven_to_the_tolerance_asked_is_left_alone(network: Make) -> None:
+    """A loose tolerance must not send a proven design to slower solvers that prove more."""
+    answer = design(network(csi_radius=0.02), "blp-comp", min_sinr_db=10.0, tolerance=1e-2)
+    assert answer.status.startswith("interior point: converged")
+    assert 1e-4 < answer.certificate.gap <= 1e-2
+    assert answer.certificate.is_feasible()
