@@ -149,7 +149,8 @@ def _remarks(scenario: Scenario, summary: Summary) -> list[str]:
         "Measured: on known symbols, bias removed; a frame is within the promise if its 95 % interval reaches it.",
         f"Precoders designed: {summary.designs} in {summary.frames} frames (again when an angle moves by "
         f"{scenario.scheme.redesign_angle_deg:g} deg or a channel by "
-        f"{scenario.scheme.redesign_csi_radii:g} CSI radii).",
+        f"{scenario.scheme.redesign_csi_radii:g} CSI radii); RCRB at most {100 * summary.design_gap:.2g} % above its "
+        "proved bound.",
     ]
     lines += [_weak_echo(row) for row in summary.stations if row.array_output_snr_db < MEANINGFUL_SNR_DB]
     lines += [_below_bound(row) for row in summary.stations if _is_below(row, summary.payload_frames)]

@@ -133,6 +133,7 @@ def test_titles_say_scheme_frames_and_what_was_asked() -> None:
     assert "Precoders designed: 3 in 101 frames" in text
     assert "2 deg" in text
     assert "3 CSI radii" in text
+    assert "RCRB at most 0.001 % above its proved bound" in text
 
 
 def test_each_estimator_used_says_what_it_is_judged_by() -> None:
