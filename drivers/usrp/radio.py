@@ -39,7 +39,7 @@ class UsrpRadio:
         Args:
             name: The radio's name.
             capabilities: What its channels can do.
-            boards: Serial number of the board of every channel, by side ("tx", "rx").
+            boards: Serial number of the board of every channel, by side ("tx", "rx"), and of every board ("all").
             tick_rate_hz: Rate of the clock in which times are counted.
             server: Its server.
         """
@@ -53,6 +53,7 @@ class UsrpRadio:
         self._host_s = float("nan")  # device time less the host's
         self._told_s = 0.0  # the latest time that was told: it does not run backwards
         self._armed: tuple[int, int, int, float, float] | None = None  # answer's number, n_sent, n, start, evm
+        self._astray = ""  # why its boards are no longer on one time and phase; empty while they are
         self._closed = False
 
     @property
@@ -127,7 +128,8 @@ class UsrpRadio:
         """See `drivers.Radio`.
 
         Raises:
-            RadioStateError: It was not armed.
+            RadioStateError: It was not armed, or a board has lost its 10 MHz: from some moment on it counts other ticks
+                than the others, and only another opening brings them together.
             SampleLossError: UHD reported an error, or delivered less than was asked for; the message names the board.
             DeviceLostError: The radio server, or the device, has gone.
         """
@@ -205,6 +207,13 @@ class UsrpRadio:
         return values[0] if values else asked
 
     def _require_sound(self, result: Mapping[str, Any], n_sent: int, n_samples: int, start_s: float) -> None:
+        if result["unlocked"]:
+            named = ", ".join(f"{self._boards['all'][i]} (board {i})" for i in result["unlocked"])
+            self._astray = (
+                f"radio {self._name}: {named} lost the 10 MHz in the exchange at {start_s:.6f} s and is off in time "
+                "and phase since; check its cable and level at REF IN, then open the radio again"
+            )
+            raise RadioStateError(self._astray)
         problems = result["problems"]
         if problems:
             first = problems[0]
@@ -235,6 +244,8 @@ class UsrpRadio:
     def _require_open(self) -> None:
         if self._closed:
             raise RadioStateError(f"radio {self._name}: it is closed; open it again")
+        if self._astray:
+            raise RadioStateError(self._astray)
 
     def _require_settings(self) -> RadioSettings:
         self._require_open()

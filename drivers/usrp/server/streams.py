@@ -34,6 +34,7 @@ class Order:
         self.first_s: float | None = None
         self.problems: list[dict[str, Any]] = []
         self.acknowledged: set[int] = set()
+        self.unlocked: list[int] = []  # boards whose clock has lost its reference
         self.aborted = threading.Event()
         self._is_done = False
         self.until_s = 0.0  # host's time at which patience ends
@@ -53,10 +54,15 @@ class Order:
         self._is_done = True
 
     @property
-    def is_sound(self) -> bool:
-        """Whether it has ended, and everything was sent and received: then boards hold nothing of it."""
+    def is_complete(self) -> bool:
+        """Whether everything was sent and received, and nothing went wrong."""
         complete = self.n_sent == self.sent.shape[1] and self.n_received == self.received.shape[1]
-        return self._is_done and complete and not self.problems
+        return complete and not self.problems and not self.unlocked
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it has ended and is complete: then boards hold nothing of it."""
+        return self._is_done and self.is_complete
 
     @property
     def is_over(self) -> bool:
@@ -70,6 +76,7 @@ class Order:
             "n_received": self.n_received,
             "first_s": self.first_s,
             "problems": self.problems,
+            "unlocked": self.unlocked,
             "aborted": self.aborted.is_set(),
             "clocks": self.clocks,
         }
@@ -138,6 +145,8 @@ class Streams:
             self._receive(order)
             sender.join()
             self._wait_for_acknowledgements(order)
+            if order.is_complete:  # else it is dropped anyway, and to ask a board that has gone takes UHD ten seconds
+                order.unlocked = self._device.unlocked_boards()
         except RuntimeError as error:
             order.trouble(f"UHD: {' '.join(str(error).split())}")
         order.end()
