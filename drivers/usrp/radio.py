@@ -217,11 +217,11 @@ class UsrpRadio:
         problems = result["problems"]
         if problems:
             first = problems[0]
-            where = self._place(first["kind"], first["channel"])
+            where = self._place(first["side"], first["channels"])
             when = "" if first["device_s"] is None else f" at {first['device_s']:.6f} s"
             more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
             raise SampleLossError(
-                f"radio {self._name}: {first['kind']} on {where}{when}{more}, in the exchange at {start_s:.6f} s; "
+                f"radio {self._name}: {first['kind']}{where}{when}{more}, in the exchange at {start_s:.6f} s; "
                 "what was received is dropped"
             )
         if result["n_sent"] < n_sent:
@@ -231,15 +231,17 @@ class UsrpRadio:
             )
         if result["n_received"] < n_samples:
             raise SampleLossError(
-                f"radio {self._name}: {result['n_received']} of {n_samples} samples came in the exchange at "
-                f"{start_s:.6f} s; is a board without power or cable?"
+                f"radio {self._name}: {result['n_received']} of {n_samples} samples came"
+                f"{self._place('rx', result['lacking'])} in the exchange at {start_s:.6f} s; has it power and cable?"
             )
 
-    def _place(self, kind: str, channel: int | None) -> str:
-        """Return which board an event is of; UHD does not say it of what is received by several."""
-        if channel is not None and channel < len(self._boards["tx"]):
-            return f"transmit channel {channel} (board {self._boards['tx'][channel]})"
-        return "board " + " or ".join(dict.fromkeys(self._boards["rx"]))
+    def _place(self, side: str, channels: Sequence[int]) -> str:
+        """Return on which channels of which boards something happened; nothing if UHD did not say."""
+        if not channels:
+            return ""
+        word = {"tx": "transmit", "rx": "receive"}[side]
+        boards = ", ".join(dict.fromkeys(self._boards[side][i] for i in channels))
+        return f" on {word} channel {', '.join(map(str, channels))} (board {boards})"
 
     def _require_open(self) -> None:
         if self._closed:

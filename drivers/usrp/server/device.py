@@ -160,6 +160,14 @@ class Device:
             if "RX2" in self.usrp.get_rx_antennas(i):
                 self.usrp.set_rx_antenna("RX2", i)
 
+    def channels_by_board(self, side: str, n: int) -> list[list[int]]:
+        """Return the first channels of a side, board by board."""
+        boards: dict[str, list[int]] = {}
+        for i in range(n):
+            about = getattr(self.usrp, f"get_usrp_{side}_info")(i)
+            boards.setdefault(about["mboard_serial"], []).append(i)
+        return list(boards.values())
+
     def _get(self, side: str, what: str, channel: int) -> float:
         return float(getattr(self.usrp, f"get_{side}_{what}")(channel))
 
