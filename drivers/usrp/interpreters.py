@@ -91,4 +91,5 @@ def _ask(place: str) -> _Found:
     if int(answer["numpy"].partition(".")[0] or 0) >= 2:
         why = f"its UHD was built for NumPy 1, it has NumPy {answer['numpy']}; pip install 'numpy<2' there"
         return _Found(able=False, there=True, why=why)
-    return _Found(able=False, there=True, why=answer["trouble"])
+    why = f"{answer['trouble']}; its UHD is broken: install it again ({INSTALL}), or name another: usrp:...,python=PATH"
+    return _Found(able=False, there=True, why=why)

@@ -41,4 +41,6 @@ def translated(error: RuntimeError, doing: str) -> Failure:
         kind = "lost"
     else:
         kind = "state"
+    if "Host not found" in text:  # the C library answers nothing, not even for numbers, to a machine without a network
+        text += "; a machine that is on no network needs an address besides 127.0.0.1: ip addr add 127.0.0.2/8 dev lo"
     return Failure(kind, f"{doing}: {text}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -26,6 +27,7 @@ from drivers.simulated.scene import Scene
 from drivers.usrp import board_time
 from drivers.usrp.addresses import parse_address
 from drivers.usrp.interpreters import interpreter_with_uhd
+from drivers.usrp.server.vendor import translated
 from drivers.usrp.server_process import wait_for_endings
 from drivers.virtual.n210.board import Board
 from drivers.virtual.serving import VirtualBench
@@ -79,6 +81,10 @@ def stand_in(folder: Path, script: str) -> str:
             r"UHD cannot be used: .*built for NumPy 1, it has NumPy 2\.4\.6; pip install 'numpy<2' there",
         ),
         (
+            """echo '{"numpy": "1.24.2", "trouble": "AttributeError: no usrp", "missing": false}'""",
+            "UHD cannot be used: .*AttributeError: no usrp; its UHD is broken: install it again .*or name another",
+        ),
+        (
             """echo '{"numpy": "1.24.2", "trouble": "ModuleNotFoundError: No module named uhd", "missing": true}'""",
             "No module named uhd.*apt-get install .* or name one: usrp:...,python=PATH",
         ),
@@ -92,6 +98,27 @@ def test_an_interpreter_without_uhd_is_said_with_the_remedy(tmp_path: Path, scri
 def test_a_named_interpreter_that_is_not_there_is_said() -> None:
     with pytest.raises(VendorLibraryError, match="/nowhere/python: there is no such file"):
         interpreter_with_uhd("/nowhere/python")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        (
+            "LookupError: KeyError: No devices found for ----->\nDevice Address:\n    type: none\n",
+            "not found",
+            "type: none",
+        ),
+        ("EnvironmentError: IOError: the board is silent", "lost", "silent"),
+        ("RuntimeError: fifo ctrl timed out looking for acks", "lost", "timed out"),
+        ("ValueError: no such subdevice", "state", "open: ValueError: no such subdevice"),
+        ("resolve: Host not found (authoritative)", "state", "on no network needs an address .*: ip addr add"),
+    ],
+)
+def test_exceptions_of_uhd_are_told_apart_by_their_text(text: str, kind: str, words: str) -> None:
+    failure = translated(RuntimeError(text), "open")
+    assert failure.kind == kind
+    assert "\n" not in str(failure)
+    assert re.search(words, str(failure))
 
 
 def refused(request: RadioRequest, scene: Scene, kind: type[DriverError], words: str) -> None:
