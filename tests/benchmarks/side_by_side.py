@@ -85,6 +85,13 @@ class Run:
         return [done.decision.precoder for done in self.frames if done.decision.precoder is not None]
 
     @property
+    def weights(self) -> list[Complex]:
+        """Of these precoders; block level only."""
+        found = [precoder.weights for precoder in self.precoders if precoder.weights is not None]
+        assert len(found) == len(self.precoders)
+        return found
+
+    @property
     def soundings(self) -> list[Sounding]:
         """Of all frames."""
         return [done.outcome.sounding for done in self.frames]
@@ -110,7 +117,7 @@ def expected_sinr_db(served: Run, alone: Run) -> Vector:
     first = alone.frames[0].outcome.sounding.channels
     channels = np.mean([aligned(sounding.channels, first) for sounding in alone.soundings], axis=0)
     user_noise = np.mean([sounding.user_noise for sounding in served.soundings], axis=0)
-    each = [sinr(channels, precoder.weights, user_noise) for precoder in served.precoders]
+    each = [sinr(channels, weights, user_noise) for weights in served.weights]
     return np.asarray(10 * np.log10(np.mean(each, axis=0)).ravel())
 
 
