@@ -115,7 +115,8 @@ def observe_station(
     faults = inspect_channels(samples)
     if faults & (SILENT | DEAD_CHANNEL):
         return _nothing(sent.shape[0], faults)
-    section = frame.payload if payload else frame.sounding
+    # Pilots light every direction; a payload may leave the target in the dark, for slopes of beams tell angles, too.
+    section = slice(frame.sounding.start, frame.payload.stop) if payload else frame.sounding
     spectrum = frame.pulse.spectrum_of(without_dc(frame, samples.astype(np.complex64, copy=False)))
     delay = estimate_delay(frame, spectrum, sent[own][:, section], section)
     received = frame.pulse.detect(spectrum, delay).astype(np.complex128)

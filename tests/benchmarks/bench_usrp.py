@@ -16,10 +16,13 @@ import sys
 from usrp_alignment import alignment
 from usrp_faults import faults
 from usrp_isolation import isolation
+from usrp_physics import physics
 from usrp_speed import speed
 from verdicts import Row, measure_rows
 
-ROWS: dict[str, Row] = {"alignment": alignment, "faults": faults, "speed": speed, "isolation": isolation}
+ROWS: dict[str, Row] = {
+    "alignment": alignment, "faults": faults, "speed": speed, "isolation": isolation, "physics": physics,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

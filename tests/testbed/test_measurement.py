@@ -10,6 +10,7 @@ from testbed.measurement.angle_cbf import estimate_angle, sphericity
 from testbed.measurement.angle_comp import estimate_angles, estimate_departures
 from testbed.measurement.echo import estimate_delay
 from testbed.measurement.front_end import without_dc
+from testbed.measurement.stations import observe_station
 from testbed.measurement.users import UserObserver
 from testbed.scenario import FrameOptions
 
@@ -216,6 +217,21 @@ def test_the_echos_delay_is_found_anywhere_in_the_gap(delay: float) -> None:
     received = np.outer(steering(10, 0.2), late) + 0.5 * noise(rng, 10, FRAME.n_samples)
     spectrum = FRAME.pulse.spectrum_of(received)
     assert estimate_delay(FRAME, spectrum, payload[0], FRAME.payload) == pytest.approx(delay, abs=0.1)
+
+
+@pytest.mark.parametrize("delay", [0.0, 3.3, 17.6])
+def test_the_echos_delay_is_found_where_the_payload_leaves_the_target_in_the_dark(delay: float) -> None:
+    """A design may do so, for slopes of beams tell angles, too; pilots light all directions."""
+    rng = np.random.default_rng(14)
+    response = steering(6, 0.2)
+    dark = np.eye(6) - np.outer(response.conj(), response) / 6
+    symbols = FRAME.preamble(POWER)
+    symbols[..., FRAME.payload] = dark @ noise(rng, 2, 6, 128)
+    late = FRAME.pulse.delayed(response @ symbols[0], np.array(delay))
+    assert np.abs(late[FRAME.payload]).max() < 0.1 * np.abs(late[FRAME.sounding]).max()
+    samples = FRAME.pulse.shape(np.outer(steering(10, 0.2), late)) + 0.5 * noise(rng, 10, FRAME.n_samples)
+    report = observe_station(FRAME, 0, samples, symbols, cooperative=False, payload=True)
+    assert report.delay_samples == pytest.approx(delay, abs=0.5)
 
 
 def test_dc_is_removed_only_where_it_stands_out() -> None:
