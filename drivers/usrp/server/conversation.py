@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from drivers.usrp.server.device import Device
@@ -12,6 +16,8 @@ from drivers.usrp.server.vendor import Failure, translated
 from drivers.usrp.wire import Channel, SharedSamples
 
 __all__ = ["converse"]
+
+NOBODY = 65534
 
 
 def converse(channel: Channel, memory: SharedSamples) -> None:
@@ -28,6 +34,21 @@ def converse(channel: Channel, memory: SharedSamples) -> None:
         return
     finally:
         server.close()
+        _step_back()
+
+
+def _step_back() -> None:
+    """Take no core from others while UHD lets its boards go, which takes it a second a board.
+
+    Its own threads wait for that in a loop without a pause, in which each asks to be a real-time thread. Root, and who
+    has the limits that UHD recommends, is granted that: they would stop all else on a core for 0.95 s of every second.
+    """
+    resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+    if os.geteuid() == 0:  # who may ask for anything; sockets are open, and nothing else is needed any more
+        os.setuid(NOBODY)
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # one that has just ended
+            os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 class _Server:

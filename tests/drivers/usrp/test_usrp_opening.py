@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,6 +202,26 @@ def test_a_board_that_loses_its_reference_ends_the_radio(
     finally:
         reference.present = True
         radio.close()
+
+
+def test_a_server_that_lets_boards_go_takes_no_core_from_others(uhd: str, bench: VirtualBench, asked: tuple) -> None:
+    """UHD's threads spin until all boards are let go; as real-time threads they would stop all else for 0.95 s."""
+    (station, _), scene = asked
+    radio = open_radios([station], scene)["station"]
+    radio.configure(RadioSettings(2.45e9, 1e6, 0.0, 0.0))
+    threads = Path(f"/proc/{radio.server.process_id}/task")
+    radio.close()
+    seen_s, policies = [time.monotonic()], []
+    while threads.is_dir():
+        with suppress(OSError):  # one has just ended
+            now = {(one / "stat").read_text().rpartition(")")[2].split()[38] for one in threads.iterdir()}
+            policies.append((time.monotonic() - seen_s[0], now))
+        time.sleep(0.01)
+        seen_s.append(time.monotonic())
+    assert np.diff(seen_s).max() < 0.7  # that is, we were not stopped
+    late = [now for after_s, now in policies if after_s > 0.3]  # it silences the boards first
+    assert len(late) > 3
+    assert set().union(*late) == {str(os.SCHED_OTHER)}
 
 
 def test_a_controller_that_is_killed_leaves_nothing_transmitting(uhd: str, bench: VirtualBench) -> None:
