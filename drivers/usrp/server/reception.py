@@ -48,8 +48,11 @@ class Reception:
         n, done = into.shape[1], 0
         try:
             while done < n and not order.is_over and not order.problems:
-                piece = into[:, done : done + PIECE]
+                # The first packet comes alone: UHD joins what is left of an earlier command with what follows it.
+                piece = into[:, done : done + (PIECE if done else self._streamer.get_max_num_samps())]
                 got = self._recv(piece, metadata)
+                if got and not done and metadata.time_spec.get_real_secs() < order.start_s - 0.5 / order.rate_hz:
+                    continue
                 if got:
                     self._check_time(order, metadata, done)
                     done += got

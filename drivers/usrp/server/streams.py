@@ -34,6 +34,7 @@ class Streams:
         self._rx = [Reception(device, channels) for channels in device.channels_by_board("rx", n_rx)]
         self._tx = self._transmit_streamer() if n_tx else None
         self._order: Order | None = None
+        self._is_troubled = False  # whether the last exchange was given up
         self._worker: threading.Thread | None = None
         self._closing = threading.Event()
         self._acknowledged = threading.Condition()
@@ -46,6 +47,8 @@ class Streams:
         order.clocks = self._device.time()
         now_s = order.clocks["device_s"]
         order.until_s = time.monotonic() + max(order.start_s - now_s, 0.0) + order.length_s + PATIENCE_S
+        if self._is_troubled:
+            _at_once([board.flush for board in self._rx])  # of what came after the last exchange was given up
         for board in self._rx:
             board.command(order)
         self._worker = threading.Thread(target=self._exchange, args=(order, done), daemon=True)
@@ -54,7 +57,10 @@ class Streams:
     def abort(self) -> None:
         """End the running exchange, and clear what the boards have not yet sent; after a sound one there is nothing."""
         order, self._order = self._order, None
-        if order is None or order.is_sound:
+        if order is None:
+            return
+        self._is_troubled = not order.is_sound
+        if order.is_sound:
             return
         order.aborted.set()
         if self._worker is not None:
