@@ -61,7 +61,10 @@ class Capabilities:
         start_spread_s: How far apart radios may start that were asked to start together; 0 for radios that start at the
             requested device time, to the sample.
         tx_coherence: A label per transmit channel, (n_tx,): channels with equal labels, anywhere on a bench, keep their
-            relative phase, because they share an oscillator or a phase-stable reference.
+            relative phase from one tune to the next, because they share an oscillator or a phase-stable reference.
+        tx_kept_over_tunes: A label per transmit channel, (n_tx,): channels with equal labels have the same relative
+            phase again after another tune to the same frequency, so that a calibration of phases survives it.
+        rx_kept_over_tunes: The same of the receive channels, (n_rx,).
         lead_s: How long before its start an exchange must be armed; 0 for radios in virtual time, and for those that
             wait themselves.
     """
@@ -78,6 +81,8 @@ class Capabilities:
     rx_full_scale_dbm: float
     start_spread_s: float
     tx_coherence: tuple[str, ...]
+    tx_kept_over_tunes: tuple[str, ...]
+    rx_kept_over_tunes: tuple[str, ...]
     lead_s: float = 0.0
 
 

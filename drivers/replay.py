@@ -135,12 +135,10 @@ class ReplayRadio:
             tx_full_scale_dbm=float(facts.get("tx_full_scale_dbm", 0.0)),
             rx_full_scale_dbm=float(facts.get("rx_full_scale_dbm", 0.0)),
             start_spread_s=float(facts.get("start_spread_s", 0.0)),
-            tx_coherence=self._tx_coherence(facts),
+            tx_coherence=_labels(facts, "tx_coherence", self._n_tx),
+            tx_kept_over_tunes=_labels(facts, "tx_kept_over_tunes", self._n_tx),
+            rx_kept_over_tunes=_labels(facts, "rx_kept_over_tunes", self._n_rx),
         )
-
-    def _tx_coherence(self, facts: Mapping[str, str | float]) -> tuple[str, ...]:
-        labels = tuple(str(facts.get("tx_coherence", "")).split())
-        return labels if len(labels) == self._n_tx else ("recorded",) * self._n_tx
 
     def configure(self, settings: RadioSettings) -> RadioSettings:
         """See `drivers.Radio`.
@@ -232,3 +230,9 @@ class ReplayRadio:
     def _require_open(self) -> None:
         if self._closed:
             raise RadioStateError(f"radio {self._name}: it is closed; open it again")
+
+
+def _labels(facts: Mapping[str, str | float], name: str, n: int) -> tuple[str, ...]:
+    """Return a label per channel as recorded; a recording that does not say is of channels that are all alike."""
+    labels = tuple(str(facts.get(name, "")).split())
+    return labels if len(labels) == n else ("recorded",) * n

@@ -191,6 +191,8 @@ def _radio_facts(scenario: Scenario, bench: Bench, name: str) -> Mapping[str, st
         "rx_full_scale_dbm": able.rx_full_scale_dbm,
         "start_spread_s": able.start_spread_s,
         "tx_coherence": " ".join(able.tx_coherence),
+        "tx_kept_over_tunes": " ".join(able.tx_kept_over_tunes),
+        "rx_kept_over_tunes": " ".join(able.rx_kept_over_tunes),
         "calibration": LevelCalibration.nominal(able, bench.applied[name]).identity,
     }
 

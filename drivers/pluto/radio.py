@@ -69,6 +69,9 @@ class PlutoRadio:
             rx_full_scale_dbm=receive.FULL_SCALE_DBM,
             start_spread_s=self._fleet.start_spread_s,
             tx_coherence=tuple(part.unit.link.serial for part in self._parts for _ in range(part.n_tx)),
+            # The channels of a unit share a synthesizer, but not its dividers: a tune may leave another phase.
+            tx_kept_over_tunes=tuple(f"{part.unit.link.serial}:{i}" for part in self._parts for i in range(part.n_tx)),
+            rx_kept_over_tunes=tuple(f"{part.unit.link.serial}:{i}" for part in self._parts for i in range(part.n_rx)),
         )
 
     def configure(self, settings: RadioSettings) -> RadioSettings:

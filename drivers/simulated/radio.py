@@ -75,7 +75,8 @@ class SimulatedRadio:
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `drivers.Radio`."""
+        """See `drivers.Radio`; all channels of a node share one oscillator."""
+        kept = self._node.name if self._node.front_end.random_phase else self._coherence
         return Capabilities(
             model="simulated",
             serial=self._node.name,
@@ -89,6 +90,8 @@ class SimulatedRadio:
             rx_full_scale_dbm=RX_FULL_SCALE_DBM,
             start_spread_s=self._node.front_end.start_spread_s,
             tx_coherence=(self._coherence,) * self._node.n_tx,
+            tx_kept_over_tunes=(kept,) * self._node.n_tx,
+            rx_kept_over_tunes=(kept,) * self._node.n_rx,
         )
 
     @property

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from drivers.errors import RadioNotFoundError, RadioStateError, SettingsError
 from drivers.radio import Capabilities, Range
-from drivers.usrp.addresses import UsrpAddress, parse_address
+from drivers.usrp.addresses import Oscillators, UsrpAddress, parse_address
 from drivers.usrp.board_time import References, in_parallel, set_time, use_references
+from drivers.usrp.coherence import coherence, kept_over_tunes
 from drivers.usrp.interpreters import interpreter_with_uhd
 from drivers.usrp.levels import RX_FULL_SCALE_DBM, TX_FULL_SCALE_DBM
 from drivers.usrp.radio import UsrpRadio
@@ -23,9 +24,6 @@ __all__ = ["open_usrp"]
 
 # Enough for all radios of a bench to get their commands and samples to their boards, also on a machine that is busy.
 LEAD_S = 0.1
-
-# Daughterboards whose synthesizers restart in phase at a timed tune; others draw a new phase at every tune.
-PHASE_KEEPING = ("SBX", "UBX")
 
 
 def open_usrp(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dict[str, UsrpRadio]:
@@ -43,7 +41,7 @@ def open_usrp(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dic
         VendorLibraryError: No Python here has UHD.
         RadioNotFoundError: No device answers at an address, or it has fewer channels than asked for.
         RadioStateError: A board is not locked, or has no pulses.
-        SettingsError: The references do not give the radios one time.
+        SettingsError: The references do not give the radios one time, or channels cannot share oscillators as asked.
     """
     addresses = {one.name: parse_address(one.name, one.address.partition(":")[2]) for one in requests}
     references = _references(addresses)
@@ -54,9 +52,7 @@ def open_usrp(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dic
         for name, python in pythons.items():
             servers[name] = ServerProcess(name, python)
         found = in_parallel({one.name: partial(_open, one, addresses[one.name], servers[one.name]) for one in requests})
-        boards = {
-            name: list(dict.fromkeys([*about["rx_boards"], *about["tx_boards"]])) for name, about in found.items()
-        }
+        boards = {name: _distinct(about["rx_boards"], about["tx_boards"]) for name, about in found.items()}
         references = {
             name: one.among(name, found[name]["clock_sources"], found[name]["time_sources"])
             for name, one in references.items()
@@ -69,7 +65,10 @@ def open_usrp(place: str, requests: Sequence[RadioRequest], scene: Scene) -> dic
         for server in servers.values():
             server.close()
         raise
-    return {one.name: _radio(one, found[one.name], references[one.name], servers[one.name]) for one in requests}
+    return {
+        one.name: _radio(one, addresses[one.name], found[one.name], references[one.name], servers[one.name])
+        for one in requests
+    }
 
 
 def _references(addresses: Mapping[str, UsrpAddress]) -> dict[str, References]:
@@ -110,7 +109,21 @@ def _open(request: RadioRequest, address: UsrpAddress, server: ServerProcess) ->
                 f"radio {request.name}: {wanted} {word} channels are asked for, {about['model']} at "
                 f"{address.arguments} has {there}; add boards (addr0=..., addr1=...) or name others with {side}_subdev"
             )
+    _share_oscillators(request, address, server)
     return about
+
+
+def _share_oscillators(request: RadioRequest, address: UsrpAddress, server: ServerProcess) -> None:
+    n = {"tx": request.n_tx, "rx": request.n_rx}
+    for side, one in address.oscillators.items():
+        if len(one.sources) not in (0, 1, n[side]):
+            raise SettingsError(
+                f"radio {request.name}: {side}_lo names {len(one.sources)} oscillators for {n[side]} channels; write "
+                "one word for all, or one each"
+            )
+        sources = [one.source(i) for i in range(n[side])] if one.sources else []
+        arguments = {"side": side, "sources": sources, "exporting": one.exporting}
+        server.ask("device", method="share_oscillators", arguments=arguments)
 
 
 def _count_seconds(
@@ -123,9 +136,17 @@ def _count_seconds(
         server.ask("device", method="set_time", arguments={"seconds": 0, "at_edge": False})
 
 
-def _radio(request: RadioRequest, about: Mapping[str, Any], references: References, server: ServerProcess) -> UsrpRadio:
+def _radio(
+    request: RadioRequest, address: UsrpAddress, about: Mapping[str, Any], references: References, server: ServerProcess
+) -> UsrpRadio:
     boards = {"tx": about["tx_boards"][: request.n_tx], "rx": about["rx_boards"][: request.n_rx]}
     front_ends = [*about["rx_front_ends"], *about["tx_front_ends"]]
+    kept = {
+        side: kept_over_tunes(
+            references.clock, boards[side], about[f"{side}_front_ends"], address.oscillators.get(side, Oscillators())
+        )
+        for side in boards
+    }
     capabilities = Capabilities(
         model=f"{about['model']} {front_ends[0]}".removesuffix(" RX"),
         serial="+".join(_distinct(boards["rx"], boards["tx"])),
@@ -138,26 +159,13 @@ def _radio(request: RadioRequest, about: Mapping[str, Any], references: Referenc
         tx_full_scale_dbm=TX_FULL_SCALE_DBM,
         rx_full_scale_dbm=RX_FULL_SCALE_DBM,
         start_spread_s=0.0,
-        tx_coherence=_coherence(about, references, request.n_tx),
+        tx_coherence=coherence(references.clock, boards["tx"]),
+        tx_kept_over_tunes=kept["tx"],
+        rx_kept_over_tunes=kept["rx"],
         lead_s=LEAD_S,
     )
+    boards["all"] = _distinct(about["rx_boards"], about["tx_boards"])
     return UsrpRadio(request.name, capabilities, boards, about["tick_rate_hz"], server)
-
-
-def _coherence(about: Mapping[str, Any], references: References, n_tx: int) -> tuple[str, ...]:
-    """Return which transmit channels keep their relative phase.
-
-    Boards on one 10 MHz do if their synthesizers restart in phase; the channels of one board have one reference, but
-    each its own synthesizer, whose phase is another after every tune. Channels of shared oscillators are not told apart
-    from those here: none could be tried.
-    """
-    labels = []
-    for i in range(n_tx):
-        kept = about["tx_front_ends"][i].startswith(PHASE_KEEPING)
-        board = about["tx_boards"][i]
-        common = f"{references.clock}-10MHz" if references.clock == "external" else board
-        labels.append(common if kept else f"{board}:{i}")
-    return tuple(labels)
 
 
 def _distinct(*lists: Sequence[str]) -> list[str]:

@@ -39,7 +39,7 @@ class UsrpRadio:
         Args:
             name: The radio's name.
             capabilities: What its channels can do.
-            boards: Serial number of the board of every channel, by side ("tx", "rx").
+            boards: Serial number of the board of every channel, by side ("tx", "rx"), and of every board ("all").
             tick_rate_hz: Rate of the clock in which times are counted.
             server: Its server.
         """
@@ -53,6 +53,7 @@ class UsrpRadio:
         self._host_s = float("nan")  # device time less the host's
         self._told_s = 0.0  # the latest time that was told: it does not run backwards
         self._armed: tuple[int, int, int, float, float] | None = None  # answer's number, n_sent, n, start, evm
+        self._astray = ""  # why its boards are no longer on one time and phase; empty while they are
         self._closed = False
 
     @property
@@ -127,7 +128,8 @@ class UsrpRadio:
         """See `drivers.Radio`.
 
         Raises:
-            RadioStateError: It was not armed.
+            RadioStateError: It was not armed, or a board has lost its 10 MHz: from some moment on it counts other ticks
+                than the others, and only another opening brings them together.
             SampleLossError: UHD reported an error, or delivered less than was asked for; the message names the board.
             DeviceLostError: The radio server, or the device, has gone.
         """
@@ -205,14 +207,21 @@ class UsrpRadio:
         return values[0] if values else asked
 
     def _require_sound(self, result: Mapping[str, Any], n_sent: int, n_samples: int, start_s: float) -> None:
+        if result["unlocked"]:
+            named = ", ".join(f"{self._boards['all'][i]} (board {i})" for i in result["unlocked"])
+            self._astray = (
+                f"radio {self._name}: {named} lost the 10 MHz in the exchange at {start_s:.6f} s and is off in time "
+                "and phase since; check its cable and level at REF IN, then open the radio again"
+            )
+            raise RadioStateError(self._astray)
         problems = result["problems"]
         if problems:
             first = problems[0]
-            where = self._place(first["kind"], first["channel"])
+            where = self._place(first["side"], first["channels"])
             when = "" if first["device_s"] is None else f" at {first['device_s']:.6f} s"
             more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
             raise SampleLossError(
-                f"radio {self._name}: {first['kind']} on {where}{when}{more}, in the exchange at {start_s:.6f} s; "
+                f"radio {self._name}: {first['kind']}{where}{when}{more}, in the exchange at {start_s:.6f} s; "
                 "what was received is dropped"
             )
         if result["n_sent"] < n_sent:
@@ -222,19 +231,23 @@ class UsrpRadio:
             )
         if result["n_received"] < n_samples:
             raise SampleLossError(
-                f"radio {self._name}: {result['n_received']} of {n_samples} samples came in the exchange at "
-                f"{start_s:.6f} s; is a board without power or cable?"
+                f"radio {self._name}: {result['n_received']} of {n_samples} samples came"
+                f"{self._place('rx', result['lacking'])} in the exchange at {start_s:.6f} s; has it power and cable?"
             )
 
-    def _place(self, kind: str, channel: int | None) -> str:
-        """Return which board an event is of; UHD does not say it of what is received by several."""
-        if channel is not None and channel < len(self._boards["tx"]):
-            return f"transmit channel {channel} (board {self._boards['tx'][channel]})"
-        return "board " + " or ".join(dict.fromkeys(self._boards["rx"]))
+    def _place(self, side: str, channels: Sequence[int]) -> str:
+        """Return on which channels of which boards something happened; nothing if UHD did not say."""
+        if not channels:
+            return ""
+        word = {"tx": "transmit", "rx": "receive"}[side]
+        boards = ", ".join(dict.fromkeys(self._boards[side][i] for i in channels))
+        return f" on {word} channel {', '.join(map(str, channels))} (board {boards})"
 
     def _require_open(self) -> None:
         if self._closed:
             raise RadioStateError(f"radio {self._name}: it is closed; open it again")
+        if self._astray:
+            raise RadioStateError(self._astray)
 
     def _require_settings(self) -> RadioSettings:
         self._require_open()

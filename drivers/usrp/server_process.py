@@ -11,7 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from drivers.errors import DeviceLostError, DriverError, RadioNotFoundError, RadioStateError, VendorLibraryError
+from drivers.errors import (
+    DeviceLostError,
+    DriverError,
+    RadioNotFoundError,
+    RadioStateError,
+    SettingsError,
+    VendorLibraryError,
+)
 from drivers.usrp.wire import Channel, SharedSamples
 
 __all__ = ["ServerProcess", "wait_for_endings"]
@@ -24,6 +31,7 @@ _ERRORS: dict[str, type[DriverError]] = {
     "not found": RadioNotFoundError,
     "lost": DeviceLostError,
     "state": RadioStateError,
+    "settings": SettingsError,
 }
 
 

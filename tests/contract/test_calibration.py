@@ -18,7 +18,7 @@ ANY = Range(-1e12, 1e12)
 
 
 def capabilities(n_tx: int = N_TX, n_rx: int = N_RX, tx_dbm: float = 10.0, rx_dbm: float = -10.0) -> Capabilities:
-    return Capabilities("model", "42", n_tx, n_rx, ANY, ANY, ANY, ANY, tx_dbm, rx_dbm, 0.0, ("a",) * n_tx)
+    return Capabilities("model", "42", n_tx, n_rx, ANY, ANY, ANY, ANY, tx_dbm, rx_dbm, 0.0, ("a",) * n_tx, (), ())
 
 
 def settings(tx_gain_db: float = -10.0, rx_gain_db: float = 40.0) -> RadioSettings:

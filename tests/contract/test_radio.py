@@ -269,10 +269,16 @@ def test_a_closed_radio_answers_no_more_and_closes_again(configured: Radios) -> 
         configured["station"].arm(a_burst(configured), N_SAMPLES, 10.0)
 
 
-def test_every_transmit_channel_says_with_whom_it_is_coherent(radios: Radios) -> None:
+def test_every_channel_says_with_whom_it_is_coherent_and_with_whom_over_tunes(radios: Radios) -> None:
     for radio in radios.values():
-        assert len(radio.capabilities.tx_coherence) == radio.capabilities.n_tx
-        assert all(label and " " not in label for label in radio.capabilities.tx_coherence)
+        able = radio.capabilities
+        assert len(able.tx_coherence) == len(able.tx_kept_over_tunes) == able.n_tx
+        assert len(able.rx_kept_over_tunes) == able.n_rx
+        labels = able.tx_coherence + able.tx_kept_over_tunes + able.rx_kept_over_tunes
+        assert all(label and " " not in label for label in labels)
+        # What is the same after a tune was never different before: the finer labels refine the coarser ones.
+        pairs = set(zip(able.tx_kept_over_tunes, able.tx_coherence, strict=True))
+        assert len(pairs) == len(set(able.tx_kept_over_tunes))
 
 
 def test_starts_are_together_or_the_captures_say_so(configured: Radios) -> None:

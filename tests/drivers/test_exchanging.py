@@ -9,6 +9,7 @@ from drivers import Capabilities, RadioSettings, RadioStateError, Range, SampleL
 from recordings import Capture
 
 ANY = Range(-1e12, 1e12)
+PAIR = ("a", "a")
 BURST = np.full((2, 8), 0.5, dtype=np.complex64)
 
 
@@ -24,7 +25,9 @@ class ScriptedRadio:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("scripted", self.name, 2, 1, ANY, ANY, ANY, ANY, 0.0, 0.0, 0.0, ("a", "a"))
+        return Capabilities(
+            "scripted", self.name, 2, 1, ANY, ANY, ANY, ANY, 0.0, 0.0, 0.0, ("a", "a"), ("a", "a"), ("a",)
+        )
 
     def configure(self, settings: RadioSettings) -> RadioSettings:
         return settings

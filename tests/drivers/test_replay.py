@@ -51,12 +51,13 @@ def test_every_exchange_is_answered_with_its_capture(path: Path) -> None:
 
 def test_what_the_radios_could_do_together_is_as_recorded(tmp_path: Path) -> None:
     """A recording of radios that started apart, on oscillators of their own, is judged as they were."""
-    facts = {"tx_coherence": "serial7 serial8", "start_spread_s": 150e-6}
+    facts = {"tx_coherence": "serial7 serial8", "tx_kept_over_tunes": "a b", "start_spread_s": 150e-6}
     path = tmp_path / "b.h5"
     with RecordingWriter.create(path, scenario_text="", seed=1, versions={}, radios={"west": facts}) as writer:
         writer.append(Exchange(0, {"west": burst(0)}, {"west": capture("west", 3, 0)}), {})
     radio = open_replay(path, [WEST])["west"]
     assert radio.capabilities.tx_coherence == ("serial7", "serial8")
+    assert radio.capabilities.tx_kept_over_tunes == ("a", "b")
     assert radio.capabilities.start_spread_s == 150e-6
     radio.close()
 

@@ -20,7 +20,9 @@ ANY = Range(-1e12, 1e12)
 
 
 def able(labels: tuple[str, ...], spread_s: float = 0.0) -> Capabilities:
-    return Capabilities("Pluto", "7", len(labels), 2, ANY, ANY, ANY, ANY, 0.0, 0.0, spread_s, labels)
+    return Capabilities(
+        "Pluto", "7", len(labels), 2, ANY, ANY, ANY, ANY, 0.0, 0.0, spread_s, labels, labels, ("7", "7")
+    )
 
 
 def bench(west: tuple[str, ...], east: tuple[str, ...], spread_s: float = 0.0) -> dict[str, Capabilities]:

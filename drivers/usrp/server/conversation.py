@@ -6,7 +6,8 @@ import threading
 from typing import Any
 
 from drivers.usrp.server.device import Device
-from drivers.usrp.server.streams import Order, Streams
+from drivers.usrp.server.order import Order
+from drivers.usrp.server.streams import Streams
 from drivers.usrp.server.vendor import Failure, translated
 from drivers.usrp.wire import Channel, SharedSamples
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from drivers.usrp.server.oscillators import share_oscillators
 from drivers.usrp.server.vendor import Failure, library, translated
 
 __all__ = ["Device"]
@@ -32,6 +33,7 @@ class Device:
         """
         self.uhd = library()
         self.tunes = 0
+        self._clock = "internal"
         try:
             self.usrp = self.uhd.usrp.MultiUSRP(arguments)
             for side, spec in subdevices.items():
@@ -65,10 +67,25 @@ class Device:
         """Choose references for clock and time, and return the numbers of the boards whose clock is not locked."""
         self.usrp.set_clock_source(clock)
         self.usrp.set_time_source(pulses)
-        if clock == "internal":
-            return {"unlocked": []}
-        self._wait(lambda: not self._unlocked("ref_locked"), patience_s)
-        return {"unlocked": self._unlocked("ref_locked")}
+        self._clock = clock
+        self._wait(lambda: not self.unlocked_boards(), patience_s)
+        return {"unlocked": self.unlocked_boards()}
+
+    def unlocked_boards(self) -> list[int]:
+        """Return the numbers of the boards that have lost the reference of their clock, or have not found it."""
+        if self._clock == "internal":
+            return []
+        having = [i for i in range(self.n_boards) if "ref_locked" in self.usrp.get_mboard_sensor_names(i)]
+        return [i for i in having if not self.usrp.get_mboard_sensor("ref_locked", i).to_bool()]
+
+    def share_oscillators(self, side: str, sources: list[str], exporting: list[int]) -> dict[str, Any]:
+        """See `share_oscillators` of the module `oscillators`; phases are others afterwards, so it counts as a tune."""
+        self.tunes += 1
+        try:
+            share_oscillators(self.usrp, side, sources, exporting)
+        except RuntimeError as error:
+            raise translated(error, f"{side}_lo") from error
+        return {}
 
     def wait_for_edge(self) -> dict[str, Any]:
         """Return the host's time of the next edge of the PPS, and the numbers of the boards that did not see one."""
@@ -143,6 +160,14 @@ class Device:
             if "RX2" in self.usrp.get_rx_antennas(i):
                 self.usrp.set_rx_antenna("RX2", i)
 
+    def channels_by_board(self, side: str, n: int) -> list[list[int]]:
+        """Return the first channels of a side, board by board."""
+        boards: dict[str, list[int]] = {}
+        for i in range(n):
+            about = getattr(self.usrp, f"get_usrp_{side}_info")(i)
+            boards.setdefault(about["mboard_serial"], []).append(i)
+        return list(boards.values())
+
     def _get(self, side: str, what: str, channel: int) -> float:
         return float(getattr(self.usrp, f"get_{side}_{what}")(channel))
 
@@ -156,11 +181,6 @@ class Device:
 
     def _last_edge_s(self, board: int) -> float:
         return float(self.usrp.get_time_last_pps(board).get_real_secs())
-
-    def _unlocked(self, sensor: str) -> list[int]:
-        boards = range(self.n_boards)
-        having = [i for i in boards if sensor in self.usrp.get_mboard_sensor_names(i)]
-        return [i for i in having if not self.usrp.get_mboard_sensor(sensor, i).to_bool()]
 
     def _unlocked_los(self, n: dict[str, int]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}

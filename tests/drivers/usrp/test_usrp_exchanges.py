@@ -145,8 +145,8 @@ def test_a_capture_that_is_longer_than_a_piece_is_whole(radios: Radios) -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("lost_packets", "lost packet on board"),
-        ("late_commands", "late receive command on board"),
+        ("lost_packets", r"lost packet on receive channel 2 \(board V000002\) at \d"),
+        ("late_commands", r"late receive command on receive channel 2 \(board V000002\)"),
         ("underflows", r"underflow on transmit channel 2 \(board V000002\)"),
     ],
 )

@@ -9,12 +9,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from drivers import (
     DriverError,
     RadioNotFoundError,
     RadioRequest,
+    RadioSettings,
     RadioStateError,
     SettingsError,
     VendorLibraryError,
@@ -147,6 +149,30 @@ def test_a_board_without_a_reference_is_named(
         refused(spare, asked[1], RadioStateError, f"radio spare: {words}")
     finally:
         setattr(reference, cable, True)
+
+
+def test_a_board_that_loses_its_reference_ends_the_radio(
+    uhd: str, boards: dict[str, Board], asked: tuple, spare: RadioRequest
+) -> None:
+    """On its own quartz it would be off in frequency and time: nothing of that exchange, or a later one, is counted."""
+    radio = open_radios([spare], asked[1])["spare"]
+    reference = boards["127.0.3.7"].hardware.reference
+    try:
+        radio.configure(RadioSettings(2.45e9, 1e6, 0.0, 0.0))
+        radio.arm(np.zeros((0, 0), np.complex64), 1000, radio.time_s() + 0.1)
+        assert radio.collect().samples.shape == (2, 1000)
+        radio.arm(np.zeros((0, 0), np.complex64), 1000, radio.time_s() + 0.1)
+        reference.present = False
+        words = r"radio spare: V001001 \(board 1\) lost the 10 MHz in the exchange at .* open the radio again"
+        with pytest.raises(RadioStateError, match=words):
+            radio.collect()
+        reference.present = True  # too late: it counts other ticks by now
+        with pytest.raises(RadioStateError, match=words):
+            radio.arm(np.zeros((0, 0), np.complex64), 1000, 1e3)
+        radio.silence()
+    finally:
+        reference.present = True
+        radio.close()
 
 
 def test_a_controller_that_is_killed_leaves_nothing_transmitting(uhd: str, bench: VirtualBench) -> None:
