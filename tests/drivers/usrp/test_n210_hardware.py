@@ -207,7 +207,7 @@ def test_clearing_takes_back_what_was_not_yet_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "step"), [(50_000, 100.0), (50_037.25, 100.0), (50_000.5, 100.0003), (50_000, 80.0)]
+    ("offset", "step"), [(50_000, 100.0), (50_037.25, 100.0), (50_000.5, 100.0003), (50_099.9, 99.999), (50_000, 80.0)]
 )
 def test_a_burst_is_seen_as_it_is_from_any_clock(offset: float, step: float) -> None:
     large = 10**17
