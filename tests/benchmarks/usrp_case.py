@@ -27,7 +27,7 @@ def _request(name: str, number: int) -> RadioRequest:
 
 ADDRESSES = _addresses(0)
 STATION = _request("station", 0)
-STATIONS = (STATION, *(_request(f"station{k}", k) for k in range(1, 4)))  # for what costs a radio its opening
+STATIONS = (STATION, *(_request(f"station{k}", k) for k in range(1, 5)))  # for what costs a radio its opening
 SETTINGS = RadioSettings(center_hz=2.45e9, sample_rate_hz=1e6, tx_gain_db=20.0, rx_gain_db=20.0)
 
 

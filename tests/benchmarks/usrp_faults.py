@@ -10,17 +10,40 @@ from collections.abc import Callable
 
 import numpy as np
 from precoding_case import Check
-from usrp_case import N_BOARDS, SETTINGS, burst, served, station
+from pytest import MonkeyPatch
+from usrp_case import N_BOARDS, burst, served, station
 from usrp_losses import losses
 from usrp_strikes import BEYOND_S, TRIES, Kind, Reference, Tally, Victim, scrambled
 
 from drivers import DriverError
 from drivers.usrp import board_time
+from drivers.virtual.serving import VirtualBench
 
-LATE = Kind("late command", "late receive command on [^,;]*{serial}", "faults", "late_commands", 1, 0)
+LATE = Kind(
+    "late command",
+    r"late receive command on receive channel {number} \(board {serial}\)",
+    "faults",
+    "late_commands",
+    1,
+    0,
+)
 STREAMED = (
-    Kind("lost packet", r"(lost packet on [^,;]*{serial}|: \d+ of \d+ samples came)", "faults", "lost_packets", 1, 0),
-    Kind("packet from a stranger", "bad packet on [^,;]*{serial}", "faults", "strangers", 1, 0),
+    Kind(
+        "lost packet",
+        r"(lost packet|: \d+ of \d+ samples came) on receive channel {number} \(board {serial}\)",
+        "faults",
+        "lost_packets",
+        1,
+        0,
+    ),
+    Kind(
+        "packet from a stranger",
+        r"bad packet on receive channel {number} \(board {serial}\)",
+        "faults",
+        "strangers",
+        1,
+        0,
+    ),
     Kind("PPS gone in an exchange", None, "reference", "pps", False, True),
 )
 # Boards take a quarter of a second of samples ahead: what concerns packets to send needs a longer burst.
@@ -32,15 +55,16 @@ BUFFERED = (
 
 def faults(count: Callable[[int], int]) -> list[Check]:
     n, rng, checks = count(100), np.random.default_rng(7), []
-    with served() as bench, station() as radio:
-        victim, after = Victim("station", radio, bench.radios[0].boards), Reference.of(radio, burst())
-        packets, long = Reference.of(radio, scrambled(50_000)), Reference.of(radio, scrambled(400_000), 0.15)
-        checks.append(_suffered(Tally(LATE, bench), victim, after, 0.0, after, n, rng))
-        for kinds, reference in ((STREAMED, packets), (BUFFERED, long)):
-            for kind in kinds:
-                latest_s = reference.length_s + BEYOND_S
-                checks.append(_suffered(Tally(kind, bench), victim, reference, latest_s, after, n, rng))
-        checks += [_without(victim, after, rng, cable, n) for cable in ("present", "pps")]
+    with served() as bench:
+        with station() as radio:
+            victim, after = Victim("station", radio, bench.radios[0].boards), Reference.of(radio, burst())
+            packets, long = Reference.of(radio, scrambled(50_000)), Reference.of(radio, scrambled(400_000), 0.5)
+            checks.append(_suffered(Tally(LATE, bench), victim, after, 0.0, after, n, rng))
+            for kinds, reference in ((STREAMED, packets), (BUFFERED, long)):
+                for kind in kinds:
+                    latest_s = reference.length_s + BEYOND_S
+                    checks.append(_suffered(Tally(kind, bench), victim, reference, latest_s, after, n, rng))
+        checks += [_without(bench, after, rng, cable, n) for cable in ("present", "pps")]
     return [*checks, *losses(n, rng)]
 
 
@@ -48,7 +72,7 @@ def _suffered(
     tally: Tally, victim: Victim, reference: Reference, latest_s: float, after: Reference, n: int,
     rng: np.random.Generator,
 ) -> Check:  # fmt: skip
-    """Let it strike n times, until so long after the command at the latest; every exchange is followed by a good one."""
+    """Let it strike n times, until so long after the command at the latest; a good exchange follows every one."""
     for _ in range(TRIES * n):
         number = int(rng.integers(N_BOARDS))
         is_thrown, error = tally.strike(victim, number, reference, float(rng.uniform(0.0, latest_s)))
@@ -60,25 +84,24 @@ def _suffered(
     return tally.check(n)
 
 
-def _without(victim: Victim, after: Reference, rng: np.random.Generator, cable: str, n: int) -> Check:
+def _without(bench: VirtualBench, after: Reference, rng: np.random.Generator, cable: str, n: int) -> Check:
     """References are looked at when a bench is opened: the same calls, on servers that are open."""
-    board_time.LOCK_S = 0.2
-    names, said, again = [board.serial for board in victim.boards], 0, 0
-    servers, external = {victim.name: victim.radio.server}, board_time.References("external", "external")
-    for _ in range(n):
-        which = int(rng.integers(N_BOARDS))
-        reference = victim.boards[which].hardware.reference
-        setattr(reference, cable, False)
-        try:
-            board_time.use_references(victim.name, victim.radio.server, external, names)
-            board_time.set_time(servers, {victim.name: names})
-        except DriverError as error:
-            said += f"{names[which]} (board {which})" in str(error)
-        setattr(reference, cable, True)
-        board_time.use_references(victim.name, victim.radio.server, external, names)
-        again += 1
-    board_time.set_time(servers, {victim.name: names})
-    victim.radio.configure(SETTINGS)
-    right = not after.wrong(after.go(victim.radio))
+    boards, said, again = bench.radios[0].boards, 0, 0
+    names, external = [board.serial for board in boards], board_time.References("external", "external")
+    with station() as radio, MonkeyPatch.context() as patched:
+        patched.setattr(board_time, "LOCK_S", 0.2)
+        for _ in range(n):
+            which = int(rng.integers(N_BOARDS))
+            setattr(boards[which].hardware.reference, cable, False)
+            try:
+                board_time.use_references("station", radio.server, external, names)
+                board_time.set_time({"station": radio.server}, {"station": names})
+            except DriverError as error:
+                said += f"{names[which]} (board {which})" in str(error)
+            setattr(boards[which].hardware.reference, cable, True)
+            board_time.use_references("station", radio.server, external, names)
+            again += 1
+    with station() as radio:
+        right = not after.wrong(after.go(radio))
     what = "no 10 MHz at opening" if cable == "present" else "no PPS at opening"
     return Check(what, "the board is named", f"{said} of {n}", said == again == n and right)

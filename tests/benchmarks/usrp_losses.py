@@ -22,10 +22,13 @@ from drivers.usrp.server_process import wait_for_endings
 from drivers.virtual.serving import VirtualBench
 
 UNLOCKED = Kind(
-    "10 MHz gone in an exchange", r"board {serial} \(board {number}\) lost its external 10 MHz", "reference", "present",
+    "10 MHz gone in an exchange", r"{serial} \(board {number}\) lost the 10 MHz", "reference", "present",
     False, True, (RadioStateError,),
 )  # fmt: skip
-GONE = Kind("board gone", "", "faults", "gone", True, False, (SampleLossError, DeviceLostError))
+GONE = Kind(
+    "board gone", r"(\(board {serial}\)|its radio server)", "faults", "gone", True, False,
+    (SampleLossError, DeviceLostError),
+)  # fmt: skip
 APART_HZ = 10e6
 APART_S = 0.3  # between the exchanges of radios that suffer at the same time: most of it is waiting
 
@@ -40,11 +43,15 @@ def _lost(tally: Tally, n: int, rng: np.random.Generator) -> Check:
     while tally.n_struck < n:
         with _opened(tally.bench) as victims:
             _recovered(tally, victims, references)
-            for one in victims:
-                references.setdefault(one.name, Reference.of(one.radio, scrambled(50_000)))
+            if not references:
+                references = {one.name: Reference.of(one.radio, scrambled(50_000)) for one in victims}
             with ThreadPoolExecutor(len(victims)) as pool:
                 streams = rng.spawn(len(victims))
-                list(pool.map(_suffer, [tally] * len(victims), victims, references.values(), streams, range(4)))
+                list(
+                    pool.map(
+                        _suffer, [tally] * len(victims), victims, references.values(), streams, range(len(victims))
+                    )
+                )
     with _opened(tally.bench) as victims:
         _recovered(tally, victims, references)
     return tally.check(n)
@@ -83,7 +90,7 @@ def _suffer(tally: Tally, victim: Victim, reference: Reference, rng: np.random.G
             tally.kind.take_back(board)  # a lock that has come back is no remedy: boards may count other ticks
             _require_refusal(tally, victim, reference, number)
         tally.kind.take_back(board)
-        if is_thrown or error is not None:
+        if is_thrown:
             return
 
 
