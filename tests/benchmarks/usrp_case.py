@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,16 +14,26 @@ from drivers.usrp.server_process import wait_for_endings
 from drivers.virtual.serving import VirtualBench
 
 N_BOARDS, N = 4, 2000
-ADDRESSES = [f"127.0.4.{i + 1}" for i in range(N_BOARDS)]
-STATION = RadioRequest(
-    "station", "usrp:" + ",".join(f"addr{i}={a}" for i, a in enumerate(ADDRESSES)), N_BOARDS, N_BOARDS
-)
+
+
+def _addresses(number: int) -> list[str]:
+    return [f"127.0.4.{1 + N_BOARDS * number + i}" for i in range(N_BOARDS)]
+
+
+def _request(name: str, number: int) -> RadioRequest:
+    places = ",".join(f"addr{i}={a}" for i, a in enumerate(_addresses(number)))
+    return RadioRequest(name, f"usrp:{places}", N_BOARDS, N_BOARDS)
+
+
+ADDRESSES = _addresses(0)
+STATION = _request("station", 0)
+STATIONS = (STATION, *(_request(f"station{k}", k) for k in range(1, 5)))  # for what costs a radio its opening
 SETTINGS = RadioSettings(center_hz=2.45e9, sample_rate_hz=1e6, tx_gain_db=20.0, rx_gain_db=20.0)
 
 
-def scene() -> Scene:
+def scene(requests: Sequence[RadioRequest] = (STATION,)) -> Scene:
     return Scene(
-        stations=(Node("station", (0.0, 0.0), 0.0, N_BOARDS, N_BOARDS),),
+        stations=tuple(Node(one.name, (60.0 * k, 0.0), 0.0, N_BOARDS, N_BOARDS) for k, one in enumerate(requests)),
         users=(),
         serving={},
         targets=(Target("target", "station", (20.0, -3.0), 1.0),),
@@ -35,8 +45,8 @@ def scene() -> Scene:
 
 
 @contextmanager
-def served() -> Iterator[VirtualBench]:
-    with VirtualBench([STATION], scene()) as bench:
+def served(requests: Sequence[RadioRequest] = (STATION,)) -> Iterator[VirtualBench]:
+    with VirtualBench(requests, scene(requests)) as bench:
         yield bench
         wait_for_endings()
 

@@ -26,6 +26,8 @@ class Reference:
 class BoardClock:
     """Device time as a function of air time. Pulses come at whole seconds of air time.
 
+    A reference that goes, or comes back, changes the rate from then on: what the quartz has lost meanwhile stays lost.
+
     Not modelled: the ambiguity of one tick between 10 MHz and PPS edges, settling of the loop after a change of source.
     """
 
@@ -33,7 +35,9 @@ class BoardClock:
         self.reference = reference
         self._quartz_ppm = quartz_ppm
         self._external = False
-        self._at_s, self._ticks = 0.0, 0  # device time `ticks` at air time `at_s`; whole, for a time may be large
+        self._is_disciplined = False  # by an external reference, as far as time has been counted
+        # Air time and the device time then, in whole ticks, for a time may be large; one object, for threads to share.
+        self._anchor = (0.0, 0)
         self._at_pps: tuple[float, int] | None = None  # set this at the first edge after that air time
         self._last_edge_s = -math.inf
 
@@ -45,18 +49,19 @@ class BoardClock:
     @property
     def error_ppm(self) -> float:
         """By how much ticks, and all frequencies made from them, are fast."""
-        return 0.0 if self._external and self.reference.present else self._quartz_ppm
+        return 0.0 if self._is_disciplined else self._quartz_ppm
 
     def use(self, *, external: bool, now_s: float) -> None:
         """Take the ticks from the external reference, or from the quartz."""
         self._settle(now_s)
-        self._at_s, self._ticks = now_s, self._ticks + round(self._since(now_s))
         self._external = external
+        self._settle(now_s)
 
     def set_now(self, ticks: int, now_s: float) -> None:
         """Set the time at once."""
+        self._settle(now_s)
         self._at_pps = None
-        self._at_s, self._ticks = now_s, ticks
+        self._anchor = (now_s, ticks)
 
     def set_at_pps(self, ticks: int, now_s: float) -> None:
         """Set the time at the next edge; without pulses that never comes."""
@@ -66,33 +71,42 @@ class BoardClock:
     def ticks(self, now_s: float) -> int:
         """Return the device time."""
         self._settle(now_s)
-        return self._ticks + math.floor(self._since(now_s))
+        return self.whole_and_part(now_s)[0]
 
     def whole_and_part(self, air_s: float) -> tuple[int, float]:
         """Return the device time of an air time: whole ticks, and the part of one beyond."""
-        since = self._since(air_s)
-        return self._ticks + math.floor(since), since - math.floor(since)
+        at_s, ticks = self._anchor
+        since = (air_s - at_s) * self._rate
+        return ticks + math.floor(since), since - math.floor(since)
 
     def ticks_at_pps(self, now_s: float) -> int:
         """Return the device time of the last edge; it stands still without pulses."""
         self._settle(now_s)
         if self.reference.pps:
             self._last_edge_s = math.floor(now_s)
-        return self._ticks + round(self._since(self._last_edge_s)) if math.isfinite(self._last_edge_s) else 0
+        return self._rounded(self._last_edge_s) if math.isfinite(self._last_edge_s) else 0
 
     def air_s(self, ticks: int) -> float:
         """Return the air time of a device time."""
-        return self._at_s + (ticks - self._ticks) / self._rate
+        at_s, ticks_then = self._anchor
+        return at_s + (ticks - ticks_then) / self._rate
 
     @property
     def _rate(self) -> float:
         return TICKS_PER_S * (1 + self.error_ppm * 1e-6)
 
-    def _since(self, now_s: float) -> float:
-        return (now_s - self._at_s) * self._rate
+    def _rounded(self, air_s: float) -> int:
+        whole, part = self.whole_and_part(air_s)
+        return whole + round(part)
 
     def _settle(self, now_s: float) -> None:
-        """Carry out what was to be set at an edge that has passed."""
+        """Carry out what was to be set at an edge that has passed, and go on at another rate if the reference did."""
+        self._settle_at_pps(now_s)
+        if self._is_disciplined != (self._external and self.reference.present):
+            self._anchor = (now_s, self._rounded(now_s))
+            self._is_disciplined = not self._is_disciplined
+
+    def _settle_at_pps(self, now_s: float) -> None:
         if self._at_pps is None:
             return
         asked_s, ticks = self._at_pps
@@ -102,4 +116,4 @@ class BoardClock:
         edge_s = math.floor(asked_s) + 1.0
         if now_s >= edge_s:
             self._at_pps = None
-            self._at_s, self._ticks = edge_s, ticks
+            self._anchor = (edge_s, ticks)

@@ -56,6 +56,19 @@ def test_a_quartz_runs_fast_until_the_reference_takes_over() -> None:
     assert not clock.locked
 
 
+def test_a_reference_that_goes_and_comes_back_leaves_the_time_off_by_what_the_quartz_was() -> None:
+    clock = BoardClock(Reference(), quartz_ppm=2.0)
+    clock.use(external=True, now_s=0.0)
+    assert clock.ticks(100.0) == 10_000_000_000
+    clock.reference.present = False
+    assert clock.ticks(100.0) == 10_000_000_000  # it has not jumped
+    assert clock.ticks(101.0) == 10_100_000_200
+    clock.reference.present = True
+    assert clock.ticks(101.0) == 10_100_000_200  # nor does it jump back
+    assert clock.ticks(111.0) == 11_100_000_200
+    assert clock.air_s(11_100_000_200) == pytest.approx(111.0, abs=1e-9)
+
+
 def test_a_large_time_loses_no_tick() -> None:
     clock = BoardClock(Reference(), quartz_ppm=0.0)
     large = 1_700_000_000 * 100_000_000 + 3
@@ -194,7 +207,7 @@ def test_clearing_takes_back_what_was_not_yet_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "step"), [(50_000, 100.0), (50_037.25, 100.0), (50_000.5, 100.0003), (50_000, 80.0)]
+    ("offset", "step"), [(50_000, 100.0), (50_037.25, 100.0), (50_000.5, 100.0003), (50_099.9, 99.999), (50_000, 80.0)]
 )
 def test_a_burst_is_seen_as_it_is_from_any_clock(offset: float, step: float) -> None:
     large = 10**17
