@@ -77,7 +77,6 @@ def asked(
     min_sinr_db: float,
     robustness: str,
     symbols: NDArray[np.int64] | None = None,
-    sensing_streams: int = 0,
 ) -> Outcome:
     """Design, and keep what is not proven apart from what is; numerical warnings are counted, not hidden."""
     answer: Design | None = None
@@ -92,7 +91,6 @@ def asked(
                 min_sinr_db=min_sinr_db,
                 robustness=robustness,
                 symbols=symbols,
-                sensing_streams=sensing_streams,
             )
             proven = True
         except InfeasibleError:
