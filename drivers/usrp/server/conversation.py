@@ -45,7 +45,8 @@ def _step_back() -> None:
     """
     resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
     if os.geteuid() == 0:  # who may ask for anything; sockets are open, and nothing else is needed any more
-        os.setuid(NOBODY)
+        with suppress(OSError):  # a root of a container, who may not even do this
+            os.setuid(NOBODY)
     for thread in Path("/proc/self/task").iterdir():
         with suppress(OSError):  # one that has just ended
             os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
