@@ -68,6 +68,7 @@ $(UHD): $(READY)
 	have && touch $@ || echo "no UHD: as root, apt-get install --no-install-recommends python3-uhd uhd-host; without it the tests of USRPs are skipped"
 
 picture: $(READY)
+	@mkdir -p runs
 	$(BIN)/testbed run two_cells --quiet --overwrite --output runs/picture.h5
 	$(BIN)/python tests/benchmarks/draw_picture.py runs/picture.h5 .readme/two_cells.svg
 
