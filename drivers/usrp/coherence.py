@@ -8,7 +8,7 @@ from drivers.usrp.addresses import Oscillators
 
 __all__ = ["coherence", "kept_over_tunes"]
 
-# Daughterboards whose synthesizers restart in phase at a timed tune (Ettus, "Synchronization and MIMO capability").
+# Daughterboards whose synthesizers restart in phase at a timed tune (UHD manual, "Device Synchronization").
 # Others draw a new phase at every tune. So may the channels of one AD936x: they share a synthesizer, not its dividers.
 PHASE_KEEPING = ("SBX", "UBX")
 

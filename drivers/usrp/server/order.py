@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Order", "Samples"]
+__all__ = ["SLICE_S", "Order", "Samples"]
 
+SLICE_S = 0.05  # the longest wait inside UHD for a part of an exchange: so soon its end is heard
 Samples = NDArray[np.complex64]
 
 

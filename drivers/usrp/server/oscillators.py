@@ -1,4 +1,4 @@
-"""Oscillators shared between channels, where a device can: TwinRX, N310, N320 and N321, X410."""
+"""Oscillators shared between channels, where a device can: TwinRX, N310, N320 and N321."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ ALL = "all"  # UHD's word for every stage of a channel
 
 def share_oscillators(usrp: Any, side: str, sources: list[str], exporting: list[int]) -> None:
     """Let channels take their oscillators from somewhere, and others put theirs out, which they do first.
+
+    Nothing is set before it is known that all channels can.
 
     Args:
         usrp: UHD's MultiUSRP.
@@ -33,19 +35,24 @@ def share_oscillators(usrp: Any, side: str, sources: list[str], exporting: list[
             raise Failure(
                 "settings", f"{_name(usrp, side, i)} cannot share its oscillator; leave {side}_lo and its export out"
             )
+    able = {i: _able(usrp, side, i, source, stages[i]) for i, source in enumerate(sources) if stages[i]}
     for i in exporting:
         getattr(usrp, f"set_{side}_lo_export_enabled")(True, ALL, i)
-    for i, source in enumerate(sources):
-        if stages[i]:
-            _take(usrp, side, i, source, stages[i])
+    for i, those in able.items():
+        _take(usrp, side, i, sources[i], those)
 
 
-def _take(usrp: Any, side: str, channel: int, source: str, stages: dict[str, list[str]]) -> None:
-    """Set where a channel takes its oscillator from, and see that every stage which can does."""
+def _able(usrp: Any, side: str, channel: int, source: str, stages: dict[str, list[str]]) -> list[str]:
+    """Return which stages of a channel can take an oscillator from there."""
     able = [stage for stage, offers in stages.items() if source in offers]
     if not able:
         offered = ", ".join(dict.fromkeys(one for offers in stages.values() for one in offers))
         raise Failure("settings", f"{_name(usrp, side, channel)} has no {side}_lo={source}; choose among {offered}")
+    return able
+
+
+def _take(usrp: Any, side: str, channel: int, source: str, able: list[str]) -> None:
+    """Set where a channel takes its oscillator from, and see that every stage which can does."""
     getattr(usrp, f"set_{side}_lo_source")(source, ALL, channel)
     for stage in able:
         read = getattr(usrp, f"get_{side}_lo_source")(stage, channel)

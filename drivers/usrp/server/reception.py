@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from drivers.usrp.server.device import Device
-from drivers.usrp.server.order import Order
+from drivers.usrp.server.order import SLICE_S, Order
 
 __all__ = ["Reception"]
 
 PIECE = 200_000  # samples received in one call, at most
-SLICE_S = 0.05  # the longest wait inside UHD: so soon an abort is heard
 FLUSH_S = 0.02  # after an error, until nothing comes any more
 PATIENCE_S = 1.5  # for that
 

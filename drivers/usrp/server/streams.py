@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from drivers.usrp.server.device import Device
-from drivers.usrp.server.order import Order
+from drivers.usrp.server.order import SLICE_S, Order
 from drivers.usrp.server.reception import Reception
 
 __all__ = ["Streams"]
 
 PATIENCE_S = 1.5  # after an exchange should have ended: for a machine that is busy, boards need a few milliseconds
-SLICE_S = 0.05  # the longest wait inside UHD: so soon an abort is heard
 PIECE = 200_000  # samples sent in one call, at most
 # UHD sends what it still holds when a streamer goes. What boards answer to that must have come before the next streamer
 # begins to count packets anew, or it waits for ever for packets to be acknowledged.

@@ -148,6 +148,7 @@ def test_a_stage_that_has_only_its_own_oscillator_keeps_it() -> None:
         ),
         (Channels({}, 2), [], [1], r"rx channel 1 \(FE of board F0\) cannot share its oscillator"),
         (Channels(N320, 2), ["companion"] * 2, [], "has no rx_lo=companion; choose among internal, external"),
+        (Channels(N320, 2), ["internal", "companion"], [0], "rx channel 1 .* has no rx_lo=companion"),
         (Channels(N320, 2), [], [2], "rx_lo_export names channel 2, the last one is 1"),
         (Channels(N320, 1, deaf="lo1"), ["external"], [], "rx_lo=external was asked for and its lo1 stays internal"),
     ],
@@ -159,6 +160,7 @@ def test_what_a_device_cannot_share_is_said(
         share_oscillators(usrp, "rx", sources, exporting)
     assert failed.value.kind == "settings"
     assert usrp.sources == Channels(usrp.stages, usrp.n).sources
+    assert usrp.calls == [] or usrp.deaf
 
 
 def test_internal_oscillators_may_be_asked_of_any_device() -> None:
